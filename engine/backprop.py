@@ -1,0 +1,215 @@
+"""Backpropagation: the order, the pass over `.grad`, and gradients as results.
+
+`backward` walks the graph from its root and lets every node send its gradient back to its
+operands. The order matters: a node may send only when all who use it have sent to it, or it
+would pass on half a gradient. For b = a + a; c = b + b the naive recursion (pass on at once)
+gives dc/da = 8; in topological order it is 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from engine import ops, structure
+from engine.node import Node, recording
+
+
+def order(*roots: Node) -> list[Node]:
+    """All nodes that get a gradient, the roots first, each before its operands.
+
+    Depth first with a stack of our own: a million nodes deep is no recursion error. The set is
+    only asked whether a node was met, so the order is the same in every run.
+    """
+    met: set[Node] = set()
+    finished: list[Node] = []
+    stack: list[Node | None] = [root for root in roots if root.requires_grad]
+    while stack:
+        node = stack.pop()
+        if node is None:  # everything above this mark is done: so is the node below it
+            finished.append(stack.pop())  # type: ignore[arg-type]
+        elif node not in met:
+            met.add(node)
+            stack += (node, None)
+            stack += [operand for _, operand in node.active()]
+    finished.reverse()
+    return finished
+
+
+def backward(root: Node, gradient: Any) -> None:
+    """Send `gradient` back from `root`: leaves add to their `.grad`, the others replace it."""
+    _check_recording("backward")
+    _check_active(root, "backward")
+    nodes = order(root)
+    for node in nodes:
+        if node.rule is not None:
+            node.grad = None
+    root.grad = gradient if root.grad is None else root.grad + gradient
+    with np.errstate(all="ignore"):
+        for node in nodes:
+            node.send_back()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One edge of a backward pass: `operand.grad += upstream * local`.
+
+    `index` is the operand's place among the node's parents, `local` the local derivative (None
+    where the operation is not local, as a sum), `grad` the operand's gradient after the step.
+    """
+
+    node: Node
+    index: int
+    operand: Node
+    upstream: Any
+    local: Any
+    contribution: Any
+    grad: Any
+
+
+def steps(root: Node, gradient: Any = None) -> Iterator[Step]:
+    """The backward pass as a stream, edge by edge in the order of `backward`, writing no `.grad`.
+
+    >>> import engine
+    >>> a = engine.Value(3.0, label="a")
+    >>> for step in engine.steps(a * a):
+    ...     print(step.operand.label, step.upstream, step.local, step.contribution, step.grad)
+    a 1.0 3.0 3.0 3.0
+    a 1.0 3.0 3.0 6.0
+    """
+    gradients: dict[Node, Any] = {root: root.seed(gradient)}
+    for node in order(root):
+        upstream = gradients[node]
+        for index, operand in node.active():
+            with np.errstate(all="ignore"):
+                contribution = node.pull(index, upstream)
+                before = gradients.get(operand)
+                after = contribution if before is None else before + contribution
+                local = node.local(index)
+            gradients[operand] = after
+            yield Step(node, index, operand, upstream, local, contribution, after)
+
+
+def grad(
+    outputs: Node | Sequence[Node],
+    inputs: Node | Sequence[Node],
+    grad_outputs: Any = None,
+    create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple[Any, ...]:
+    """The gradients of `outputs` with respect to `inputs`, as results; no `.grad` is touched.
+
+    Shapes: one gradient per input, of the input's shape. With `create_graph=True` they are nodes
+    of a graph of their own and can be differentiated again, to any order; else floats or arrays.
+    `grad_outputs` are the upstream gradients, 1 by default for scalars. An input that the
+    outputs do not depend on is an error, or None with `allow_unused=True`. The signature is that
+    of `torch.autograd.grad`.
+
+    >>> import engine
+    >>> x = engine.Value(3.0)
+    >>> (slope,) = engine.grad(x**3, x, create_graph=True)
+    >>> (curvature,) = engine.grad(slope, x)
+    >>> slope.data, curvature
+    (27.0, 18.0)
+    """
+    _check_recording("grad")
+    roots = (outputs,) if isinstance(outputs, Node) else tuple(outputs)
+    wanted = (inputs,) if isinstance(inputs, Node) else tuple(inputs)
+    given = grad_outputs if isinstance(grad_outputs, (list, tuple)) else [grad_outputs]
+    if len(given) != len(roots) and grad_outputs is not None:
+        raise ValueError(f"{len(roots)} outputs need as many grad_outputs; {len(given)} given")
+    nodes = order(*roots)
+    if create_graph:
+        check_fresh(nodes)
+    gradients: dict[Node, Any] = {}
+    for place, root in enumerate(roots):
+        _check_active(root, "grad")
+        seed = given[place] if place < len(given) else None
+        if not (create_graph and isinstance(seed, Node)):
+            seed = root.seed(seed.data if isinstance(seed, Node) else seed)
+        if create_graph and not isinstance(seed, Node):
+            seed = root.constant(seed)
+        gradients[root] = gradients[root] + seed if root in gradients else seed
+    with np.errstate(all="ignore"):
+        for node in nodes:
+            upstream = gradients[node]
+            for index, operand in node.active():
+                if create_graph:
+                    contribution = _pull_node(node, index, operand, upstream)
+                else:
+                    contribution = node.pull(index, upstream)
+                before = gradients.get(operand)
+                gradients[operand] = contribution if before is None else before + contribution
+    for place, node in enumerate(wanted):
+        if node not in gradients and not allow_unused:
+            raise RuntimeError(
+                f"input {node.label or place} does not take part in the outputs: leave it out, or "
+                "pass allow_unused=True to get None for it"
+            )
+    return tuple(gradients.get(node) for node in wanted)
+
+
+def check_fresh(nodes: Iterable[Node]) -> None:
+    """Raise if a leaf's data is no longer what the graph above it was computed from."""
+    for node in nodes:
+        for leaf in node.changed():
+            raise RuntimeError(
+                f"{leaf.label or 'a leaf'} changed after this graph was built (operand of "
+                f"{node.op}): draw and differentiate before optimizer.step(), or run forward again"
+            )
+
+
+def _check_recording(what: str) -> None:
+    if not recording.get():
+        raise RuntimeError(f"{what}() was called under engine.no_grad(), where nothing is recorded")
+
+
+def _check_active(root: Node, what: str) -> None:
+    if not root.requires_grad:
+        raise RuntimeError(
+            f"{what}() from a constant: nothing that it was computed from requires a gradient, or "
+            "it was detached, or computed under engine.no_grad()"
+        )
+
+
+# --- the reading of rules with nodes ----------------------------------------------------------
+
+
+def _pull_node(node: Node, index: int, operand: Node, upstream: Node) -> Any:
+    """A contribution that is a graph itself: the rule read with nodes."""
+    assert node.rule is not None
+    if not upstream.requires_grad and np.all(upstream.data == 0):
+        return operand.constant(operand.data * 0)
+    return node.rule.pull(index, NODES, upstream, node.inputs(), node, node.arguments)
+
+
+def _equal(a: Any, b: Any) -> Any:
+    return getattr(a, "data", a) == getattr(b, "data", b)
+
+
+def _zero_upstream_wins(upstream: Node, contribution: Any) -> Any:
+    # Only a constant zero is certain to stay zero when the inputs move: (x − 1)·exp(x) has the
+    # upstream x − 1 = 0 at x = 1, and yet a second derivative there.
+    if upstream.requires_grad:
+        return contribution
+    return ops.where(_equal(upstream, 0.0), 0.0, contribution)
+
+
+def _sum_to(contribution: Any, x: Any) -> Any:
+    return structure.sum_to(contribution, x) if hasattr(x, "shape") else contribution
+
+
+# A rule read with nodes calls the tables' own functions, so that its result is a graph again.
+NODES = SimpleNamespace(
+    **{
+        **ops.FUNCTIONS,
+        **structure.FUNCTIONS,
+        "equal": _equal,
+        "sum_to": _sum_to,
+        "zero_upstream_wins": _zero_upstream_wins,
+    }
+)

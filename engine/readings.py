@@ -1,0 +1,235 @@
+"""The namespaces `m` that a rule is read in: floats, arrays, complex numbers.
+
+A rule says `m.exp(x)`, and which `exp` that is makes it a forward pass of a `Value`, of a
+`Tensor`, a gradient that is itself a graph, or a check of the rule by the complex step.
+
+Reading     m is                        used for
+Floats      `math`, plain floats        the forward pass and local derivatives of `Value`
+Arrays      NumPy                       the same of `Tensor`, and floats that `math` refuses
+nodes       the tables' own functions   gradients that are nodes (`engine.backprop.NODES`)
+Complex     NumPy on complex numbers    the complex step: Im f(x + ih) / h = f'(x)
+text        symbols                     the formula on an edge (`engine.formula`)
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+Dims = tuple[int, ...]
+
+
+class Floats:
+    """Plain floats. Where these functions raise (1/0, exp(800)), `Arrays` answers instead."""
+
+    pi = math.pi
+    abs = staticmethod(abs)
+    exp = staticmethod(math.exp)
+    expm1 = staticmethod(math.expm1)
+    log = staticmethod(math.log)
+    log1p = staticmethod(math.log1p)
+    sqrt = staticmethod(math.sqrt)
+    sin = staticmethod(math.sin)
+    cos = staticmethod(math.cos)
+    tanh = staticmethod(math.tanh)
+
+    @staticmethod
+    def sigmoid(x: float) -> float:
+        if x >= 0.0:
+            return 1.0 / (1.0 + math.exp(-x))
+        e = math.exp(x)  # the exponential of a negative number cannot overflow
+        return e / (1.0 + e)
+
+    @staticmethod
+    def softplus(x: float) -> float:
+        return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
+
+    @staticmethod
+    def maximum(a: float, b: float) -> float:
+        return a if a >= b else b if a < b else a + b  # nan passes, as in NumPy
+
+    @staticmethod
+    def minimum(a: float, b: float) -> float:
+        return a if a <= b else b if a > b else a + b
+
+    @staticmethod
+    def sign(x: float) -> float:
+        return math.copysign(1.0, x) if x else x
+
+    @staticmethod
+    def where(condition: bool, a: float, b: float) -> float:
+        return a if condition else b
+
+    @staticmethod
+    def equal(a: float, b: float) -> bool:
+        return a == b
+
+
+class Arrays:
+    """NumPy, for results of one dtype: a plain number in a rule never promotes float32."""
+
+    pi = math.pi
+    abs = np.abs
+    exp = np.exp
+    expm1 = np.expm1
+    log = np.log
+    log1p = np.log1p
+    sqrt = np.sqrt
+    sin = np.sin
+    cos = np.cos
+    tanh = np.tanh
+    sign = np.sign
+    maximum = np.maximum
+    minimum = np.minimum
+    equal = np.equal
+    matmul = np.matmul
+    broadcast_to = staticmethod(np.broadcast_to)
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.number = dtype.type
+
+    def sigmoid(self, x: Array) -> Array:
+        e = np.exp(-np.abs(x))  # never overflows
+        return self.where(x >= 0, 1.0, e) / (1.0 + e)
+
+    def softplus(self, x: Array) -> Array:
+        return np.logaddexp(x, self.number(0.0))
+
+    def where(self, condition: Any, a: Any, b: Any) -> Any:
+        if a.__class__ is float and b.__class__ is float:
+            if a == 1.0 and b == 0.0:  # the mask itself: np.where takes three times as long
+                return np.asarray(condition).astype(self.number)
+            a = self.number(a)
+        return np.where(condition, a, b)
+
+    @staticmethod
+    def sum(x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return x.sum(axis=dim, keepdims=keepdim)
+
+    @staticmethod
+    def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return x.mean(axis=dim, keepdims=keepdim)
+
+    @staticmethod
+    def amax(x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return x.max(axis=dim, keepdims=keepdim)
+
+    @staticmethod
+    def amin(x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        return x.min(axis=dim, keepdims=keepdim)
+
+    @staticmethod
+    def softmax(x: Array, dim: int) -> Array:
+        e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
+        return e / e.sum(axis=dim, keepdims=True)
+
+    def log_softmax(self, x: Array, dim: int) -> Array:
+        return x - self.logsumexp(x, (dim,), True)
+
+    @staticmethod
+    def logsumexp(x: Array, dim: Dims, keepdim: bool = False) -> Array:
+        top = x.max(axis=dim, keepdims=True, initial=-np.inf)
+        top = np.where(np.isfinite(top), top, 0)  # inf − inf would be nan
+        y = np.log(np.exp(x - top).sum(axis=dim, keepdims=True)) + top
+        return y if keepdim else y.squeeze(dim)
+
+    @staticmethod
+    def cast(x: Array, dtype: np.dtype[Any]) -> Array:
+        return x.astype(dtype)
+
+    @staticmethod
+    def reshape(x: Array, shape: Dims) -> Array:
+        return x.reshape(shape)
+
+    @staticmethod
+    def permute(x: Array, dims: Dims) -> Array:
+        return x.transpose(dims)
+
+    @staticmethod
+    def transpose(x: Array, dim0: int, dim1: int) -> Array:
+        return x.swapaxes(dim0, dim1)
+
+    @staticmethod
+    def cat(arrays: tuple[Array, ...], dim: int) -> Array:
+        return np.concatenate(arrays, axis=dim)
+
+    @staticmethod
+    def stack(arrays: tuple[Array, ...], dim: int) -> Array:
+        return np.stack(arrays, axis=dim)
+
+    @staticmethod
+    def getitem(x: Array, index: Any) -> Array:
+        return x[index]
+
+    @staticmethod
+    def place(x: Array, index: Any, shape: Dims) -> Array:
+        out = np.zeros(shape, x.dtype)
+        np.add.at(out, index, x)
+        return out
+
+    @staticmethod
+    def take_along_dim(x: Array, indices: Array, dim: int) -> Array:
+        return np.take_along_axis(x, indices, dim)
+
+    @staticmethod
+    def put_along_dim(x: Array, indices: Array, dim: int, shape: Dims) -> Array:
+        out = np.zeros(shape, x.dtype)
+        where = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
+        where[dim] = indices
+        np.add.at(out, tuple(where), x)
+        return out
+
+    @staticmethod
+    def zero_upstream_wins(upstream: Array, contribution: Array) -> Array:
+        """0 where the upstream gradient is exactly 0, even if the local derivative is inf."""
+        return np.where(upstream == 0, upstream, contribution)
+
+    def sum_to(self, x: Array, like: Any) -> Array:
+        """Undo broadcasting: sum over the dimensions along which `like` was repeated."""
+        if x.shape != like.shape:
+            x = self.sum_to_shape(x, like.shape)
+        return x if x.dtype is like.dtype else x.astype(like.dtype)
+
+    @staticmethod
+    def sum_to_shape(x: Array, shape: Dims) -> Array:
+        extra = x.ndim - len(shape)
+        repeated = (i + extra for i, n in enumerate(shape) if n == 1)
+        return x.sum((*range(extra), *repeated), keepdims=True).reshape(shape)
+
+
+class Complex(Arrays):
+    """NumPy on complex numbers: what compares or folds looks at the real part alone."""
+
+    def __init__(self) -> None:
+        super().__init__(np.dtype(np.complex128))
+
+    @staticmethod
+    def abs(x: Array) -> Array:  # type: ignore[override]
+        return np.where(x.real < 0, -x, x)
+
+    @staticmethod
+    def sigmoid(x: Array) -> Array:
+        e = np.exp(np.where(x.real < 0, x, -x))
+        return np.where(x.real < 0, e, 1) / (1 + e)
+
+    @staticmethod
+    def softplus(x: Array) -> Array:
+        return np.where(x.real < 0, 0, x) + np.log1p(np.exp(np.where(x.real < 0, x, -x)))
+
+
+FLOATS = Floats()
+FLOAT64 = Arrays(np.dtype(np.float64))
+COMPLEX = Complex()
+
+_by_dtype: dict[np.dtype[Any], Arrays] = {np.dtype(np.float64): FLOAT64}
+
+
+def arrays(dtype: np.dtype[Any]) -> Arrays:
+    """The reading with arrays whose results have `dtype`."""
+    try:
+        return _by_dtype[dtype]
+    except KeyError:
+        return _by_dtype.setdefault(dtype, Arrays(dtype))

@@ -1,0 +1,183 @@
+"""What a rule is: an operation's name, its forward, and what each input gets of a gradient.
+
+A rule is written once, in lambdas against a namespace `m`, and read in several ways (see
+`engine.readings`): with floats, arrays, nodes, complex numbers and, in `engine.formula`, text.
+Calling a rule is using the operation: `tanh(x)` computes, records, and returns a node.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from inspect import Parameter, signature
+from typing import Any, Self
+
+import numpy as np
+
+from engine import readings
+from engine.node import Node
+
+Function = Callable[..., Any]
+
+
+class Rule:
+    """An operation. The positional arguments of `forward` after `m` are its inputs; the
+    keyword-only ones are parameters, which get no gradient."""
+
+    hard = False
+    unbounded = False
+
+    def __init__(self, name: str, forward: Function, backward: Sequence[Function]) -> None:
+        self.name = self.__name__ = self.symbol = name
+        self.forward = forward
+        self.backward = tuple(backward)
+        given = list(signature(forward).parameters.values())[1:]
+        self.variadic = any(p.kind is Parameter.VAR_POSITIONAL for p in given)
+        self.inputs = tuple(p.name for p in given if p.kind is not Parameter.KEYWORD_ONLY)
+        keywords = [p for p in given if p.kind is Parameter.KEYWORD_ONLY]
+        self.keywords = tuple(p.name for p in keywords)
+        self.defaults = {p.name: p.default for p in keywords if p.default is not Parameter.empty}
+        self.bound: dict[str, Any] = {}
+        if len(self.backward) != len(self.inputs):
+            raise TypeError(
+                f"{name}: the forward has {len(self.inputs)} inputs ({', '.join(self.inputs)}), "
+                f"so it needs as many derivatives, one per input; {len(self.backward)} given"
+            )
+
+    def __call__(self, *operands: Any, **parameters: Any) -> Any:
+        if not self.variadic:
+            operands, parameters = self._arguments(operands, parameters)
+        for operand in operands:
+            if isinstance(operand, Node):
+                return operand.apply(self, operands, parameters)
+        return self._plain(operands, parameters)
+
+    def _arguments(
+        self, operands: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call's arguments into operands and parameters, defaults filled in."""
+        arity = len(self.inputs)
+        for place, name in enumerate(("input", "other")[:arity]):  # PyTorch's names of operands
+            if name in given and len(operands) == place:
+                operands = (*operands, given.pop(name))
+        operands, extra = operands[:arity], operands[arity:]
+        if len(operands) < arity or len(extra) > len(self.keywords):
+            signature = ", ".join((*self.inputs, *self.keywords))
+            raise TypeError(
+                f"{self.name}({signature}): {len(operands) + len(extra)} positional arguments given"
+            )
+        if not self.keywords and not given:
+            return operands, given
+        parameters = {**self.defaults, **dict(zip(self.keywords, extra, strict=False)), **given}
+        for name, value in parameters.items():
+            if name not in self.keywords:
+                known = ", ".join(self.keywords) or "none"
+                raise TypeError(f"{self.name} has no argument {name!r} (its parameters: {known})")
+            if isinstance(value, Node) and value.requires_grad:
+                raise TypeError(f"{self.name}: {name} gets no gradient; give it a plain number")
+        for name in self.keywords:
+            if name not in parameters:
+                raise TypeError(f"{self.name} needs the argument {name!r}")
+        return operands, parameters
+
+    def _plain(self, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
+        """Plain numbers or arrays in, the same out: the rule read without recording."""
+        arrays = [x for x in operands if isinstance(x, np.ndarray)]
+        if arrays:
+            return self.forward(readings.arrays(arrays[0].dtype), *operands, **parameters)
+        with np.errstate(all="ignore"):
+            y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
+        return float(y) if np.ndim(y) == 0 else y
+
+    def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
+        """What input `index` gets of `upstream`, in the reading `m`."""
+        raise NotImplementedError
+
+    def bind(self, parameters: Mapping[str, Any]) -> Self:
+        """The rule with its parameters filled in, so that one object says all of it."""
+        rule = copy.copy(self)
+        rule.bound = dict(parameters)
+        rule.keywords = ()
+        rule.forward = partial(self.forward, **parameters)
+        rule.backward = tuple(partial(b, **parameters) for b in self.backward)
+        return rule
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+
+class Elementwise(Rule):
+    """A rule with one local derivative per input, `derivative(m, *inputs, y, **parameters)`."""
+
+    def __init__(
+        self,
+        name: str,
+        forward: Function,
+        *derivatives: Function,
+        symbol: str | None = None,
+        hard: bool = False,
+        unbounded: bool = False,
+    ) -> None:
+        super().__init__(name, forward, derivatives)
+        self.symbol = name if symbol is None else symbol
+        self.hard = hard
+        self.unbounded = unbounded
+
+    def local(self, index: int, m: Any, xs: Any, y: Any, parameters: Any) -> Any:
+        """The local derivative towards input `index`, in the reading `m`."""
+        return self.backward[index](m, *xs, y, **parameters)
+
+    def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
+        contribution = upstream * self.local(index, m, xs, y, parameters)  # the chain rule
+        if self.unbounded:
+            contribution = m.zero_upstream_wins(upstream, contribution)
+        return m.sum_to(contribution, xs[index])
+
+
+class Structural(Rule):
+    """A rule that is not local: one `vjp(m, upstream, y, *inputs, **parameters)` per input.
+
+    A rule of any number of inputs (`lambda m, *xs: ...`) has one vjp for all of them, which is
+    also given `index=`.
+    """
+
+    def __init__(self, name: str, forward: Function, *vjps: Function) -> None:
+        super().__init__(name, forward, vjps)
+
+    def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
+        if self.variadic:
+            return self.backward[0](m, upstream, y, *xs, index=index, **parameters)
+        return self.backward[index](m, upstream, y, *xs, **parameters)
+
+
+def elementwise(
+    name: str,
+    forward: Function,
+    *derivatives: Function,
+    symbol: str | None = None,
+    hard: bool = False,
+    unbounded: bool = False,
+) -> Elementwise:
+    """Define an operation that acts on numbers one by one, from its formula and derivatives.
+
+    Positional arguments of `forward` after the namespace `m` are inputs, keyword-only ones are
+    parameters. There is one derivative per input, called with `(m, *inputs, y, **parameters)`,
+    `y` the result. Write conditions with `m.where`, not with `if`: the same lambdas are read
+    with floats, arrays, graphs and symbols.
+
+    symbol     what pictures print; the name by default
+    hard       the operation has kinks, and its slope can be exactly 0 (as relu's)
+    unbounded  a local derivative can be infinite (as that of sqrt at 0)
+
+    The result is a function for `Value`, `Tensor` and plain numbers: trainable, drawable,
+    differentiable any number of times.
+
+    >>> import engine
+    >>> cube = engine.elementwise("cube", lambda m, x: x * x * x, lambda m, x, y: 3 * x * x)
+    >>> x = engine.Value(2.0)
+    >>> cube(x).backward()
+    >>> x.grad
+    12.0
+    """
+    return Elementwise(name, forward, *derivatives, symbol=symbol, hard=hard, unbounded=unbounded)

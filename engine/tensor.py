@@ -1,0 +1,513 @@
+"""`Tensor`: one NumPy array in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from engine import backprop, ops, structure
+from engine.node import Node, recording
+from engine.readings import Array, arrays
+from engine.rule import Elementwise, Rule
+
+_new = object.__new__
+_default_dtype = np.dtype(np.float64)
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """The dtype of tensors made of Python floats, and of `Tensor(...)` of integers."""
+    global _default_dtype
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"the default dtype must be floating, not {np.dtype(dtype)}")
+    _default_dtype = np.dtype(dtype)
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made of Python floats: float64 unless it was set."""
+    return _default_dtype
+
+
+def _operator(rule: Rule, reflected: bool = False) -> Callable[[Tensor, Any], Tensor]:
+    if reflected:
+        return lambda self, other: Tensor.apply(rule, (other, self), {})
+    return lambda self, other: Tensor.apply(rule, (self, other), {})
+
+
+class Tensor(Node):
+    """An array that remembers how it was computed.
+
+    `Tensor(data)` is floating (float32 is kept), and a leaf collects a gradient only with
+    `requires_grad=True`, as in PyTorch. The data is copied.
+
+    >>> import engine
+    >>> w = Tensor([[1.0, 2.0]], requires_grad=True, label="w")
+    >>> (w * w).sum().backward()
+    >>> w.grad
+    array([[2., 4.]])
+    """
+
+    # `saved` holds the arrays of the forward pass, inputs and result: a gradient never depends
+    # on what happened to `.data` since. `operands` are the nodes and plain data they came from.
+    __slots__ = (
+        "_data", "arguments", "grad", "label", "operands", "requires_grad", "rule", "saved",
+    )  # fmt: skip
+
+    _data: Array
+    grad: Array | None
+    requires_grad: bool
+    arguments: dict[str, Any]
+    operands: tuple[Any, ...]
+    saved: tuple[Any, ...]
+
+    def __init__(
+        self, data: Any, requires_grad: bool = False, dtype: Any = None, *, label: str = ""
+    ) -> None:
+        array = numbers(data, dtype)
+        if dtype is None and array.dtype.kind != "f":
+            array = array.astype(_default_dtype)
+        _set_leaf(self, array, label)
+        self.requires_grad_(requires_grad)
+
+    @property
+    def data(self) -> Array:
+        """The array itself, not a copy."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        value = value._data if isinstance(value, Tensor) else np.asarray(value)
+        # `p.data += 1` writes into the array and assigns it to itself. A new view of the same
+        # memory is how graphs that hold the old one notice.
+        self._data = value.view() if value is self._data else value
+
+    @classmethod
+    def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
+        active = False
+        inputs: list[Any] = []
+        for x in operands:
+            if isinstance(x, Tensor):
+                inputs.append(x._data)
+                active = active or x.requires_grad
+            else:
+                inputs.append(_plain(x, rule))
+        if len(inputs) == 2 and isinstance(rule, Elementwise):
+            inputs = _promoted(*inputs)
+        dtype = next(x.dtype for x in inputs if isinstance(x, np.ndarray))
+        try:
+            y = rule.forward(arrays(dtype), *inputs, **parameters)
+        except (ValueError, IndexError) as error:
+            shapes = ", ".join(str(np.shape(x)) for x in inputs)
+            raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
+        if y.__class__ is not np.ndarray:
+            y = np.asarray(y)
+        if not active or not recording.get():
+            return _leaf(y)
+        node: Tensor = _new(Tensor)
+        node._data = y
+        node.grad = None
+        node.rule = rule
+        node.operands = operands
+        node.saved = (*inputs, y)
+        node.arguments = parameters
+        node.requires_grad = True
+        node.label = ""
+        return node
+
+    # --- the graph ----------------------------------------------------------------------------
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        if not all(isinstance(x, Tensor) for x in self.operands):
+            # plain numbers and arrays become nodes when somebody looks
+            self.operands = tuple(x if isinstance(x, Node) else _leaf(x) for x in self.operands)
+        return self.operands
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return self.arguments
+
+    def active(self) -> list[tuple[int, Node]]:
+        return [
+            (i, x) for i, x in enumerate(self.operands) if isinstance(x, Tensor) and x.requires_grad
+        ]
+
+    def send_back(self) -> None:
+        upstream = self.grad
+        for index, operand in self.active():
+            contribution = self.pull(index, upstream)
+            if operand.grad is not None:
+                operand.grad = operand.grad + contribution
+            elif operand.rule is None and (
+                contribution is upstream or contribution.base is not None
+            ):
+                operand.grad = contribution.copy()  # a leaf's gradient shares memory with nothing
+            else:
+                operand.grad = contribution
+
+    def pull(self, index: int, upstream: Any) -> Array:
+        *xs, y = self.saved
+        self._check_in_place(index)
+        assert self.rule is not None
+        m = arrays(y.dtype)
+        contribution = self.rule.pull(index, m, upstream, xs, y, self.arguments)
+        if contribution.__class__ is not np.ndarray or contribution.dtype is not xs[index].dtype:
+            contribution = np.asarray(contribution, xs[index].dtype)
+        return contribution
+
+    def _check_in_place(self, index: int) -> None:
+        operand, then = self.operands[index], self.saved[index]
+        if operand._data is not then and np.may_share_memory(operand._data, then):
+            raise RuntimeError(
+                f"{operand.label or 'an operand'} of {self.op} was changed in place after the "
+                "forward pass, whose numbers are lost: assign a new array (p.data = p.data + ...), "
+                "or call backward() first"
+            )
+
+    def inputs(self) -> tuple[Any, ...]:
+        active = dict(self.active())
+        return tuple(active.get(i, array) for i, array in enumerate(self.saved[:-1]))
+
+    def local(self, index: int) -> Any:
+        if not isinstance(self.rule, Elementwise):
+            return None
+        *xs, y = self.saved
+        local = self.rule.local(index, arrays(y.dtype), xs, y, self.arguments)
+        return np.broadcast_to(np.asarray(local, y.dtype), y.shape)
+
+    def changed(self) -> list[Node]:
+        return [
+            x
+            for x, then in zip(self.operands, self.saved, strict=False)
+            if isinstance(x, Tensor) and x.rule is None and x._data is not then
+        ]
+
+    def seed(self, gradient: Any) -> Array:
+        if gradient is None:
+            if self._data.size != 1:
+                raise RuntimeError(
+                    f"the gradient of a tensor of shape {self.shape} is not defined by itself: "
+                    "reduce it to one number (.sum(), .mean()), or give the upstream gradient"
+                )
+            return np.ones_like(self._data)
+        array = np.array(getattr(gradient, "data", gradient), dtype=self.dtype)
+        if array.shape != self.shape:
+            raise RuntimeError(
+                f"the upstream gradient has shape {array.shape}, the tensor {self.shape}: "
+                "they must be the same"
+            )
+        return array
+
+    def constant(self, data: Any) -> Tensor:
+        return _leaf(data)
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Set `.grad` of every tensor that this one depends on and that requires a gradient.
+
+        `gradient` is the upstream gradient, of this tensor's shape; 1 for a single number.
+        Leaves add up over calls; tensors in between hold the gradient of the last call. With
+        `inputs`, only those get theirs. Graphs are always kept, so `retain_graph` changes
+        nothing; for gradients that can be differentiated again use `engine.grad`.
+        """
+        if create_graph:
+            raise ValueError(
+                "backward(create_graph=True): .grad is plain data here; use "
+                "engine.grad(outputs, inputs, create_graph=True)"
+            )
+        if inputs is None:
+            backprop.backward(self, self.seed(gradient))
+            return
+        wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+        for x, g in zip(wanted, backprop.grad(self, wanted, gradient), strict=True):
+            x.grad = np.array(g) if x.grad is None else x.grad + g
+
+    def detach(self) -> Tensor:
+        """The same array as a constant, cut from the graph. The memory is shared."""
+        return _leaf(self._data, self.label)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch on, or off, whether this leaf collects a gradient."""
+        if requires_grad and self._data.dtype.kind != "f":
+            raise RuntimeError(
+                f"only floating tensors can require a gradient, not {self._data.dtype}: "
+                "write 1.0 for 1, or .float()"
+            )
+        if self.rule is not None and not requires_grad:
+            raise RuntimeError("requires_grad_(False) is for leaves; use detach()")
+        self.requires_grad = requires_grad
+        return self
+
+    # --- arithmetic; the named operations are added from the tables below ---------------------
+
+    __add__, __radd__ = _operator(ops.add), _operator(ops.add, reflected=True)
+    __sub__, __rsub__ = _operator(ops.sub), _operator(ops.sub, reflected=True)
+    __mul__, __rmul__ = _operator(ops.mul), _operator(ops.mul, reflected=True)
+    __truediv__, __rtruediv__ = _operator(ops.div), _operator(ops.div, reflected=True)
+    __matmul__ = _operator(structure.matmul)
+    __rmatmul__ = _operator(structure.matmul, reflected=True)
+
+    def __neg__(self) -> Tensor:
+        return Tensor.apply(ops.neg, (self,), {})
+
+    def __abs__(self) -> Tensor:
+        return Tensor.apply(ops.abs, (self,), {})
+
+    def __pow__(self, exponent: Any) -> Tensor:
+        return ops.pow(self, exponent)
+
+    def __rpow__(self, base: Any) -> Tensor:
+        return ops.pow(base, self)
+
+    # --- an array among arrays ----------------------------------------------------------------
+
+    __array_ufunc__ = None  # ndarray * tensor is tensor.__rmul__(ndarray)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._data.dtype
+
+    @property
+    def T(self) -> Tensor:
+        """The transpose; for more than two dimensions, all of them reversed."""
+        return structure.permute(self, range(self.ndim)[::-1])
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one dimension."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    def item(self) -> Any:
+        """The one element as a Python number: what to append to a list of losses."""
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The elements as (nested lists of) Python numbers."""
+        return self._data.tolist()
+
+    def numpy(self) -> Array:
+        """The array itself, not a copy."""
+        return self._data
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape, given as numbers or as one tuple."""
+        return structure.reshape(self, _unpacked(shape))
+
+    def permute(self, *dims: Any) -> Tensor:
+        """The dimensions in another order, given as numbers or as one tuple."""
+        return structure.permute(self, _unpacked(dims))
+
+    def float(self) -> Tensor:
+        """The numbers as float32, as PyTorch's `.float()`."""
+        return structure.cast(self, np.float32)
+
+    def double(self) -> Tensor:
+        """The numbers as float64."""
+        return structure.cast(self, np.float64)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return structure.getitem(self, index)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a tensor of no dimensions")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def __float__(self) -> Any:
+        return self._data.item().__float__()
+
+    def __int__(self) -> int:
+        return int(self._data.item())
+
+    def __index__(self) -> int:
+        return self._data.item().__index__()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ValueError(
+                f"the truth of a tensor of shape {self.shape} is ambiguous: use .any() or .all()"
+            )
+        return bool(self._data.item())
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _leaf(self._data < _plain(other))
+
+    def __le__(self, other: Any) -> Tensor:
+        return _leaf(self._data <= _plain(other))
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _leaf(self._data > _plain(other))
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _leaf(self._data >= _plain(other))
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _leaf(self._data == _plain(other))
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _leaf(self._data != _plain(other))
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        array = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=50)
+        parts = [array]
+        if self.dtype not in (_default_dtype, np.dtype(np.int64), np.dtype(bool)):
+            parts.append(f"dtype={self.dtype}")
+        if self.rule is not None:
+            parts.append(f"op={self.op}")
+        elif self.requires_grad:
+            parts.append("requires_grad=True")
+        if self.label:
+            parts.append(f"label={self.label!r}")
+        return f"tensor({', '.join(parts)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are leaves
+        leaf = self.requires_grad
+        return _restored, (type(self), self._data.copy(), leaf, self.label)
+
+
+# --- making tensors ---------------------------------------------------------------------------
+
+
+def numbers(data: Any, dtype: Any = None) -> Array:
+    """`data` as an array of our own; what is no array of numbers raises TypeError."""
+    if isinstance(data, Tensor):
+        data = data._data
+    elif isinstance(data, Node):
+        raise TypeError("a Tensor of a Value: write engine.tensor(value.data)")
+    elif isinstance(data, (list, tuple)):
+        data = _nested(data)
+    array = np.array(data, dtype=dtype)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a Tensor holds real numbers or booleans, not {array.dtype}")
+    if (
+        dtype is None
+        and array.dtype == np.float64
+        and not isinstance(data, (np.ndarray, np.generic))
+    ):
+        array = array.astype(_default_dtype)
+    return array
+
+
+def _nested(data: Any) -> Any:
+    """Lists with the tensors in them as arrays."""
+    if isinstance(data, (list, tuple)):
+        return [_nested(x) for x in data]
+    if isinstance(data, Node) and not isinstance(data, Tensor):
+        raise TypeError("a Tensor of Values: write [v.data for v in values]")
+    return data._data if isinstance(data, Tensor) else data
+
+
+def _set_leaf(tensor: Tensor, array: Array, label: str) -> None:
+    tensor._data = array
+    tensor.grad = None
+    tensor.rule = None
+    tensor.operands = tensor.saved = ()
+    tensor.arguments = {}
+    tensor.requires_grad = False
+    tensor.label = label
+
+
+def _leaf(array: Any, label: str = "") -> Tensor:
+    """A constant that holds `array`, not a copy of it."""
+    tensor: Tensor = _new(Tensor)
+    _set_leaf(tensor, np.asarray(array), label)
+    return tensor
+
+
+def _restored(cls: type[Tensor], array: Array, requires_grad: bool, label: str) -> Tensor:
+    tensor: Tensor = _new(cls)
+    _set_leaf(tensor, array, label)
+    tensor.requires_grad = requires_grad
+    return tensor
+
+
+# --- operands ---------------------------------------------------------------------------------
+
+
+def _plain(x: Any, rule: Rule | None = None) -> Any:
+    """An operand without its node: an array, or a Python number, which never promotes."""
+    if x.__class__ is float or x.__class__ is int or x.__class__ is bool:
+        return x
+    if isinstance(x, Tensor):
+        return x._data
+    if isinstance(x, np.generic):
+        return x.item()
+    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
+        return x
+    what = f"{rule.name} of a Tensor and" if rule else "comparison of a Tensor with"
+    if isinstance(x, Node):
+        hint = "write value.data, or do all of it in one kind of node"
+    elif isinstance(x, (list, tuple)):
+        hint = "write engine.tensor([...])"
+    else:
+        hint = "operands are tensors, arrays and numbers"
+    raise TypeError(f"{what} a {type(x).__name__}: {hint}")
+
+
+def _promoted(a: Any, b: Any) -> list[Any]:
+    """Two operands with PyTorch's dtype: an integer array never makes float64 of float32, and an
+    array of no dimensions counts as a number."""
+    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)) or a.dtype is b.dtype:
+        return [a, b]
+    kinds = "biuf"
+    if kinds.index(a.dtype.kind) > kinds.index(b.dtype.kind) and a.dtype.kind == "f":
+        return [a, b.astype(a.dtype)]
+    if kinds.index(b.dtype.kind) > kinds.index(a.dtype.kind) and b.dtype.kind == "f":
+        return [a.astype(b.dtype), b]
+    if a.dtype.kind == b.dtype.kind and (a.ndim == 0) != (b.ndim == 0):
+        return [a, b.astype(a.dtype)] if b.ndim == 0 else [a.astype(b.dtype), b]
+    return [a, b]
+
+
+def _unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
+    """f(2, 3) and f((2, 3)) alike."""
+    if len(arguments) == 1 and not isinstance(arguments[0], (int, np.integer)):
+        arguments = tuple(arguments[0])
+    return tuple(int(n) for n in arguments)
+
+
+# --- methods, from the tables -----------------------------------------------------------------
+
+
+def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+    def method(self: Tensor, *arguments: Any, **parameters: Any) -> Any:
+        return function(self, *arguments, **parameters)
+
+    method.__name__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
+
+
+_NO_METHODS = {"cat", "stack", "linear", "place", "cast", "getitem", "put_along_dim", "sum_to"}
+for _name, _function in {**ops.FUNCTIONS, **structure.FUNCTIONS}.items():
+    if _name not in _NO_METHODS and not hasattr(Tensor, _name):
+        setattr(Tensor, _name, _method(_function))
