@@ -151,6 +151,12 @@ class Expression:
         with np.errstate(all="ignore"):
             return float(evaluate(self))
 
+    def names(self) -> set[str]:
+        """The symbols that occur in the formula."""
+        if self.op in LEAVES:
+            return {self.args[0]} if self.op == "symbol" else set()
+        return set().union(*(part.names() for part in self.args))
+
     __add__, __radd__ = _methods("add")
     __sub__, __rsub__ = _methods("sub")
     __mul__, __rmul__ = _methods("mul")

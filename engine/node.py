@@ -121,6 +121,10 @@ class Node:
         """The local derivative towards operand `index`; None where the rule is not local."""
         raise NotImplementedError
 
+    def formula(self, index: int) -> tuple[str, str] | None:
+        """`local(index)` as text: in symbols, and with numbers where they are few."""
+        raise NotImplementedError
+
     def detach(self) -> Any:
         """The same data as a constant, cut from the graph."""
         raise NotImplementedError

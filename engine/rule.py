@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 
 from engine import readings
+from engine.formula import Expression, read
 from engine.node import Node
 
 Function = Callable[..., Any]
@@ -127,6 +128,10 @@ class Elementwise(Rule):
     def local(self, index: int, m: Any, xs: Any, y: Any, parameters: Any) -> Any:
         """The local derivative towards input `index`, in the reading `m`."""
         return self.backward[index](m, *xs, y, **parameters)
+
+    def formula(self, index: int, parameters: Mapping[str, Any]) -> Expression:
+        """The local derivative towards input `index`, read as text."""
+        return read(self.backward[index], (*self.inputs, "y"), parameters)
 
     def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
         contribution = upstream * self.local(index, m, xs, y, parameters)  # the chain rule

@@ -176,6 +176,11 @@ class Tensor(Node):
         local = self.rule.local(index, arrays(y.dtype), xs, y, self.arguments)
         return np.broadcast_to(np.asarray(local, y.dtype), y.shape)
 
+    def formula(self, index: int) -> tuple[str, str] | None:
+        if not isinstance(self.rule, Elementwise):
+            return None
+        return self.rule.formula(index, self.arguments).symbolic(self.rule.symbol), ""
+
     def changed(self) -> list[Node]:
         return [
             x

@@ -228,6 +228,23 @@ class Value(Node):
     def local(self, index: int) -> Any:
         return self.db if index else self.da
 
+    def formula(self, index: int) -> tuple[str, str] | None:
+        """The local derivative towards operand `index`, in symbols and with numbers.
+
+        >>> Value(0.0).sigmoid().formula(0)
+        ('σ·(1 − σ)', '0.5·(1 − 0.5) = 0.25')
+        """
+        rule = self.rule
+        if rule is None or self.local(index) is None:
+            return None
+        expression = rule.formula(index, {})
+        values = {name: x.data for name, x in zip(rule.inputs, self.parents, strict=True)}
+        values["y"] = self.data
+        # A slope that is computed from the result alone is never exactly 0: it is rounded.
+        soft = not rule.hard and expression.names() == {"y"}
+        numbers = expression.numeric(values, symbol=rule.symbol, soft=soft)
+        return expression.symbolic(rule.symbol), numbers
+
     def inputs(self) -> tuple[Any, ...]:
         pairs = ((self.a, self.da), (self.b, self.db))[: len(self.parents)]
         return tuple(getattr(x, "data", x) if local is None else x for x, local in pairs)
