@@ -299,7 +299,7 @@ def _build(op: str, a: Expression, b: Expression) -> Expression:
         return b if a.args[0] == 1 else -b
     head, last = a.args if a.op == "mul" else (None, a)
     (base, m), (same, n) = _power(last), _power(b)
-    if base.op == "number" or repr(base) != repr(same):
+    if repr(base) != repr(same):
         return -_build("mul", a.args[0], b) if a.op == "neg" else Expression("mul", a, b)
     power = Expression("pow", base, _lift(m + n))
     return power if head is None else _build("mul", head, power)

@@ -185,4 +185,9 @@ def elementwise(
     >>> x.grad
     12.0
     """
-    return Elementwise(name, forward, *derivatives, symbol=symbol, hard=hard, unbounded=unbounded)
+    rule = Elementwise(name, forward, *derivatives, symbol=symbol, hard=hard, unbounded=unbounded)
+    if rule.defaults.keys() >= set(rule.keywords):  # what cannot be read is told where it stands
+        read(forward, rule.inputs, rule.defaults)
+        for index in range(len(derivatives)):
+            rule.formula(index, rule.defaults)
+    return rule
