@@ -35,7 +35,7 @@ def order(*roots: Node) -> list[Node]:
         elif node not in met:
             met.add(node)
             stack += (node, None)
-            stack += [operand for _, operand in node.active()]
+            stack += node.sources()
     finished.reverse()
     return finished
 
@@ -184,7 +184,7 @@ def _pull_node(node: Node, index: int, operand: Node, upstream: Node) -> Any:
     assert node.rule is not None
     if not upstream.requires_grad and np.all(upstream.data == 0):
         return operand.constant(operand.data * 0)
-    return node.rule.pull(index, NODES, upstream, node.inputs(), node, node.arguments)
+    return node.rule.pull(index, NODES, upstream, node.differentiable(), node, node.arguments)
 
 
 def _equal(a: Any, b: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -84,8 +84,12 @@ class Node:
         """Compute one operation of the tables and, unless under no_grad, record it."""
         raise NotImplementedError
 
-    def active(self) -> list[tuple[int, Node]]:
-        """The operands that a gradient goes to, each with its place among the operands."""
+    def sources(self) -> Sequence[Node]:
+        """The operands that a gradient goes to, repeats kept."""
+        raise NotImplementedError
+
+    def active(self) -> Sequence[tuple[int, Node]]:
+        """The same, each with its place among the operands."""
         raise NotImplementedError
 
     def send_back(self) -> None:
@@ -96,7 +100,7 @@ class Node:
         """What operand `index` gets if the gradient of this node is `upstream`."""
         raise NotImplementedError
 
-    def inputs(self) -> tuple[Any, ...]:
+    def differentiable(self) -> tuple[Any, ...]:
         """The operands as a rule reads them with nodes: constants as plain data."""
         raise NotImplementedError
 

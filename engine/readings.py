@@ -21,6 +21,8 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...]
 
+_erf = np.frompyfunc(math.erf, 1, 1)
+
 
 class Floats:
     """Plain floats. Where these functions raise (1/0, exp(800)), `Arrays` answers instead."""
@@ -34,7 +36,14 @@ class Floats:
     sqrt = staticmethod(math.sqrt)
     sin = staticmethod(math.sin)
     cos = staticmethod(math.cos)
+    tan = staticmethod(math.tan)
+    sinh = staticmethod(math.sinh)
+    cosh = staticmethod(math.cosh)
     tanh = staticmethod(math.tanh)
+    asin = staticmethod(math.asin)
+    acos = staticmethod(math.acos)
+    atan = staticmethod(math.atan)
+    erf = staticmethod(math.erf)
 
     @staticmethod
     def sigmoid(x: float) -> float:
@@ -56,8 +65,21 @@ class Floats:
         return a if a <= b else b if a > b else a + b
 
     @staticmethod
+    def logaddexp(a: float, b: float) -> float:
+        top = max(a, b)
+        return top if a == b == math.inf else top + math.log1p(math.exp(-abs(a - b)))
+
+    @staticmethod
     def sign(x: float) -> float:
-        return math.copysign(1.0, x) if x else x
+        return 1.0 if x > 0.0 else -1.0 if x < 0.0 else 0.0  # nan has none, as in PyTorch
+
+    @staticmethod
+    def floor(x: float) -> float:
+        return math.copysign(math.floor(x), x)  # keeps −0.0
+
+    @staticmethod
+    def round(x: float) -> float:
+        return math.copysign(round(x), x)
 
     @staticmethod
     def where(condition: bool, a: float, b: float) -> float:
@@ -80,8 +102,16 @@ class Arrays:
     sqrt = np.sqrt
     sin = np.sin
     cos = np.cos
+    tan = np.tan
+    sinh = np.sinh
+    cosh = np.cosh
     tanh = np.tanh
-    sign = np.sign
+    asin = np.arcsin
+    acos = np.arccos
+    atan = np.arctan
+    floor = np.floor
+    round = np.round
+    logaddexp = np.logaddexp
     maximum = np.maximum
     minimum = np.minimum
     equal = np.equal
@@ -90,6 +120,13 @@ class Arrays:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.number = dtype.type
+
+    def erf(self, x: Array) -> Array:
+        return np.asarray(_erf(x)).astype(self.number)  # NumPy has none
+
+    @staticmethod
+    def sign(x: Array) -> Array:
+        return np.subtract(x > 0, x < 0, dtype=x.dtype)  # nan has none, as in PyTorch
 
     def sigmoid(self, x: Array) -> Array:
         e = np.exp(-np.abs(x))  # never overflows
@@ -218,6 +255,22 @@ class Complex(Arrays):
     @staticmethod
     def softplus(x: Array) -> Array:
         return np.where(x.real < 0, 0, x) + np.log1p(np.exp(np.where(x.real < 0, x, -x)))
+
+    @classmethod
+    def logaddexp(cls, a: Array, b: Array) -> Array:
+        return b + cls.softplus(a - b)
+
+    @staticmethod
+    def sign(x: Array) -> Array:
+        return np.sign(x.real) + 0j
+
+    @staticmethod
+    def floor(x: Array) -> Array:
+        return np.floor(x.real) + 0j
+
+    @staticmethod
+    def round(x: Array) -> Array:
+        return np.round(x.real) + 0j
 
 
 FLOATS = Floats()

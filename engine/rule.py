@@ -47,7 +47,7 @@ class Rule:
             )
 
     def __call__(self, *operands: Any, **parameters: Any) -> Any:
-        if not self.variadic:
+        if parameters or self.keywords or len(operands) != len(self.inputs):
             operands, parameters = self._arguments(operands, parameters)
         for operand in operands:
             if isinstance(operand, Node):
@@ -58,6 +58,8 @@ class Rule:
         self, operands: tuple[Any, ...], given: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Sort a call's arguments into operands and parameters, defaults filled in."""
+        if self.variadic:
+            return operands, given
         arity = len(self.inputs)
         for place, name in enumerate(("input", "other")[:arity]):  # PyTorch's names of operands
             if name in given and len(operands) == place:

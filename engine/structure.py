@@ -218,17 +218,22 @@ def _rows(m: Any, x: Any) -> Any:
     return x if x.ndim == 2 else m.reshape(x, (-1, x.shape[-1]))
 
 
+def _linear_weight(m: Any, g: Any, x: Any) -> Any:
+    # Written as the transpose of an (in, out) array, which is how nn.Linear stores its weight.
+    return m.transpose(m.matmul(m.transpose(_rows(m, x), 0, 1), _rows(m, g)), 0, 1)
+
+
 _linear = Structural(
     "linear",
     lambda m, x, w: m.matmul(x, m.transpose(w, 0, 1)),
     lambda m, g, y, x, w: m.matmul(g, w),
-    lambda m, g, y, x, w: m.matmul(m.transpose(_rows(m, g), 0, 1), _rows(m, x)),
+    lambda m, g, y, x, w: _linear_weight(m, g, x),
 )
 _linear_bias = Structural(
     "linear",
     lambda m, x, w, b: m.matmul(x, m.transpose(w, 0, 1)) + b,
     lambda m, g, y, x, w, b: m.matmul(g, w),
-    lambda m, g, y, x, w, b: m.matmul(m.transpose(_rows(m, g), 0, 1), _rows(m, x)),
+    lambda m, g, y, x, w, b: _linear_weight(m, g, x),
     lambda m, g, y, x, w, b: m.sum(_rows(m, g), (0,)),
 )
 

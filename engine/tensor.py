@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import backprop, ops, structure
 from engine.node import Node, recording
-from engine.readings import Array, arrays
+from engine.readings import Array, Arrays, arrays
 from engine.rule import Elementwise, Rule
 
 _new = object.__new__
@@ -48,18 +48,30 @@ class Tensor(Node):
     array([[2., 4.]])
     """
 
-    # `saved` holds the arrays of the forward pass, inputs and result: a gradient never depends
-    # on what happened to `.data` since. `operands` are the nodes and plain data they came from.
+    # `inputs` and `output` are the arrays of the forward pass: a gradient never depends on what
+    # happened to `.data` since. `operands` are the nodes and plain data that `inputs` came from,
+    # `edges` those among them that a gradient goes to, each with its place.
     __slots__ = (
-        "_data", "arguments", "grad", "label", "operands", "requires_grad", "rule", "saved",
-    )  # fmt: skip
+        "_data",
+        "arguments",
+        "edges",
+        "grad",
+        "inputs",
+        "label",
+        "operands",
+        "output",
+        "requires_grad",
+        "rule",
+    )
 
     _data: Array
     grad: Array | None
     requires_grad: bool
     arguments: dict[str, Any]
     operands: tuple[Any, ...]
-    saved: tuple[Any, ...]
+    inputs: Sequence[Any]
+    output: Array
+    edges: Sequence[tuple[int, Tensor]]
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: Any = None, *, label: str = ""
@@ -84,32 +96,33 @@ class Tensor(Node):
 
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
-        active = False
         inputs: list[Any] = []
+        edges: list[tuple[int, Tensor]] = []
         for x in operands:
             if isinstance(x, Tensor):
+                if x.requires_grad:
+                    edges.append((len(inputs), x))
                 inputs.append(x._data)
-                active = active or x.requires_grad
             else:
                 inputs.append(_plain(x, rule))
-        if len(inputs) == 2 and isinstance(rule, Elementwise):
-            inputs = _promoted(*inputs)
-        dtype = next(x.dtype for x in inputs if isinstance(x, np.ndarray))
+        if len(inputs) == 2 and inputs[0].__class__ is inputs[1].__class__:
+            _promote(inputs, rule)
         try:
-            y = rule.forward(arrays(dtype), *inputs, **parameters)
+            y = rule.forward(reading(inputs), *inputs, **parameters)
         except (ValueError, IndexError) as error:
             shapes = ", ".join(str(np.shape(x)) for x in inputs)
             raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
         if y.__class__ is not np.ndarray:
             y = np.asarray(y)
-        if not active or not recording.get():
+        if not edges or not recording.get():
             return _leaf(y)
         node: Tensor = _new(Tensor)
-        node._data = y
+        node._data = node.output = y
         node.grad = None
         node.rule = rule
         node.operands = operands
-        node.saved = (*inputs, y)
+        node.inputs = inputs
+        node.edges = edges
         node.arguments = parameters
         node.requires_grad = True
         node.label = ""
@@ -128,53 +141,54 @@ class Tensor(Node):
     def parameters(self) -> dict[str, Any]:
         return self.arguments
 
-    def active(self) -> list[tuple[int, Node]]:
-        return [
-            (i, x) for i, x in enumerate(self.operands) if isinstance(x, Tensor) and x.requires_grad
-        ]
+    def sources(self) -> list[Node]:
+        return [operand for _, operand in self.edges]
+
+    def active(self) -> Sequence[tuple[int, Node]]:
+        return self.edges
 
     def send_back(self) -> None:
         upstream = self.grad
-        for index, operand in self.active():
+        for index, operand in self.edges:
             contribution = self.pull(index, upstream)
             if operand.grad is not None:
                 operand.grad = operand.grad + contribution
-            elif operand.rule is None and (
-                contribution is upstream or contribution.base is not None
-            ):
-                operand.grad = contribution.copy()  # a leaf's gradient shares memory with nothing
+            elif operand.rule is None and _shares_memory(contribution, upstream):
+                operand.grad = contribution.copy("K")  # a leaf's gradient is nobody else's
             else:
                 operand.grad = contribution
 
     def pull(self, index: int, upstream: Any) -> Array:
-        *xs, y = self.saved
-        self._check_in_place(index)
-        assert self.rule is not None
-        m = arrays(y.dtype)
-        contribution = self.rule.pull(index, m, upstream, xs, y, self.arguments)
-        if contribution.__class__ is not np.ndarray or contribution.dtype is not xs[index].dtype:
-            contribution = np.asarray(contribution, xs[index].dtype)
+        x, rule = self.inputs[index], self.rule
+        if self.operands[index]._data is not x:
+            self._check_in_place(index)
+        assert rule is not None
+        contribution = rule.pull(
+            index, arrays(self.output.dtype), upstream, self.inputs, self.output, self.arguments
+        )
+        if contribution.__class__ is not np.ndarray or contribution.dtype is not x.dtype:
+            contribution = np.asarray(contribution, x.dtype)
         return contribution
 
     def _check_in_place(self, index: int) -> None:
-        operand, then = self.operands[index], self.saved[index]
-        if operand._data is not then and np.may_share_memory(operand._data, then):
+        operand = self.operands[index]
+        if np.may_share_memory(operand._data, self.inputs[index]):
             raise RuntimeError(
                 f"{operand.label or 'an operand'} of {self.op} was changed in place after the "
                 "forward pass, whose numbers are lost: assign a new array (p.data = p.data + ...), "
                 "or call backward() first"
             )
 
-    def inputs(self) -> tuple[Any, ...]:
-        active = dict(self.active())
-        return tuple(active.get(i, array) for i, array in enumerate(self.saved[:-1]))
+    def differentiable(self) -> tuple[Any, ...]:
+        active = dict(self.edges)
+        return tuple(active.get(i, array) for i, array in enumerate(self.inputs))
 
     def local(self, index: int) -> Any:
         if not isinstance(self.rule, Elementwise):
             return None
-        *xs, y = self.saved
-        local = self.rule.local(index, arrays(y.dtype), xs, y, self.arguments)
-        return np.broadcast_to(np.asarray(local, y.dtype), y.shape)
+        m = arrays(self.output.dtype)
+        local = self.rule.local(index, m, self.inputs, self.output, self.arguments)
+        return np.broadcast_to(np.asarray(local, self.output.dtype), self.output.shape)
 
     def formula(self, index: int) -> tuple[str, str] | None:
         if not isinstance(self.rule, Elementwise):
@@ -182,11 +196,7 @@ class Tensor(Node):
         return self.rule.formula(index, self.arguments).symbolic(self.rule.symbol), ""
 
     def changed(self) -> list[Node]:
-        return [
-            x
-            for x, then in zip(self.operands, self.saved, strict=False)
-            if isinstance(x, Tensor) and x.rule is None and x._data is not then
-        ]
+        return [x for i, x in self.edges if x.rule is None and x._data is not self.inputs[i]]
 
     def seed(self, gradient: Any) -> Array:
         if gradient is None:
@@ -435,7 +445,7 @@ def _set_leaf(tensor: Tensor, array: Array, label: str) -> None:
     tensor._data = array
     tensor.grad = None
     tensor.rule = None
-    tensor.operands = tensor.saved = ()
+    tensor.operands = tensor.inputs = tensor.edges = ()
     tensor.arguments = {}
     tensor.requires_grad = False
     tensor.label = label
@@ -478,19 +488,34 @@ def _plain(x: Any, rule: Rule | None = None) -> Any:
     raise TypeError(f"{what} a {type(x).__name__}: {hint}")
 
 
-def _promoted(a: Any, b: Any) -> list[Any]:
-    """Two operands with PyTorch's dtype: an integer array never makes float64 of float32, and an
+def _promote(inputs: list[Any], rule: Rule) -> None:
+    """Give two operands PyTorch's dtype: an integer array never makes float64 of float32, and an
     array of no dimensions counts as a number."""
-    if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)) or a.dtype is b.dtype:
-        return [a, b]
-    kinds = "biuf"
-    if kinds.index(a.dtype.kind) > kinds.index(b.dtype.kind) and a.dtype.kind == "f":
-        return [a, b.astype(a.dtype)]
-    if kinds.index(b.dtype.kind) > kinds.index(a.dtype.kind) and b.dtype.kind == "f":
-        return [a.astype(b.dtype), b]
-    if a.dtype.kind == b.dtype.kind and (a.ndim == 0) != (b.ndim == 0):
-        return [a, b.astype(a.dtype)] if b.ndim == 0 else [a.astype(b.dtype), b]
-    return [a, b]
+    a, b = inputs
+    if a.dtype is b.dtype or not isinstance(rule, Elementwise):
+        return
+    ranks = ["biuf".index(x.dtype.kind) for x in inputs]
+    if ranks[0] == ranks[1] and (a.ndim == 0) != (b.ndim == 0):
+        dtype = a.dtype if b.ndim == 0 else b.dtype
+    elif "f" in (a.dtype.kind, b.dtype.kind) and ranks[0] != ranks[1]:
+        dtype = a.dtype if ranks[0] > ranks[1] else b.dtype
+    else:
+        return
+    inputs[:] = [x.astype(dtype, copy=False) for x in inputs]
+
+
+def reading(inputs: Sequence[Any]) -> Arrays:
+    """The reading of a rule for these operands, of which one at least is an array."""
+    for x in inputs:
+        if x.__class__ is np.ndarray:
+            return arrays(x.dtype)
+    return arrays(_default_dtype)
+
+
+def _shares_memory(contribution: Array, upstream: Any) -> bool:
+    return contribution is upstream or (
+        contribution.base is not None and np.may_share_memory(contribution, upstream)
+    )
 
 
 def _unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:

@@ -208,6 +208,11 @@ class Value(Node):
     def parameters(self) -> dict[str, Any]:
         return {} if self.rule is None else self.rule.bound
 
+    def sources(self) -> tuple[Node, ...]:
+        if self.da is None:
+            return () if self.db is None else (self.b,)  # type: ignore[return-value]
+        return (self.a,) if self.db is None else (self.a, self.b)  # type: ignore[return-value]
+
     def active(self) -> list[tuple[int, Node]]:
         pairs = ((0, self.a, self.da), (1, self.b, self.db))
         return [(i, x) for i, x, local in pairs if local is not None]  # type: ignore[misc]
@@ -245,7 +250,7 @@ class Value(Node):
         numbers = expression.numeric(values, symbol=rule.symbol, soft=soft)
         return expression.symbolic(rule.symbol), numbers
 
-    def inputs(self) -> tuple[Any, ...]:
+    def differentiable(self) -> tuple[Any, ...]:
         pairs = ((self.a, self.da), (self.b, self.db))[: len(self.parents)]
         return tuple(getattr(x, "data", x) if local is None else x for x, local in pairs)
 
