@@ -2,37 +2,48 @@
 
 `backward` walks the graph from its root and lets every node send its gradient back to its
 operands. The order matters: a node may send only when all who use it have sent to it, or it
-would pass on half a gradient. For b = a + a; c = b + b the naive recursion (pass on at once)
-gives dc/da = 8; in topological order it is 4.
+would pass on the same gradient twice. For b = a + a; c = b + b the naive recursion (send, then
+go on into each operand) enters b twice and gives dc/da = 8; in topological order it is 4.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from engine import ops, structure
-from engine.node import Node, recording
+from engine import choosing, shape, structure
+from engine.node import Node, plain, recording, watching
+
+# What backward() was last called on; a weak reference, for a graph lives as long as its user says.
+_last_root: ContextVar[Callable[[], Node | None]] = ContextVar("last_root", default=lambda: None)
+
+
+def last_root() -> Node | None:
+    """The root that `backward()` was last called on in this thread or task, if it is alive."""
+    return _last_root.get()()
 
 
 def order(*roots: Node) -> list[Node]:
-    """All nodes that get a gradient, the roots first, each before its operands.
+    """The nodes that pass a gradient on, each before its operands: all but the leaves.
 
     Depth first with a stack of our own: a million nodes deep is no recursion error. The set is
     only asked whether a node was met, so the order is the same in every run.
     """
     met: set[Node] = set()
     finished: list[Node] = []
-    stack: list[Node | None] = [root for root in roots if root.requires_grad]
+    stack: list[Node | None] = list(roots)
     while stack:
         node = stack.pop()
         if node is None:  # everything above this mark is done: so is the node below it
             finished.append(stack.pop())  # type: ignore[arg-type]
-        elif node not in met:
+        elif node.rule is not None and node not in met:
             met.add(node)
             stack += (node, None)
             stack += node.sources()
@@ -44,13 +55,13 @@ def backward(root: Node, gradient: Any) -> None:
     """Send `gradient` back from `root`: leaves add to their `.grad`, the others replace it."""
     _check_recording("backward")
     _check_active(root, "backward")
+    _last_root.set(weakref.ref(root))
     nodes = order(root)
     for node in nodes:
-        if node.rule is not None:
-            node.grad = None
+        node.grad = None
     root.grad = gradient if root.grad is None else root.grad + gradient
     with np.errstate(all="ignore"):
-        for node in nodes:
+        for node in _watched(nodes, attrgetter("grad")):
             node.send_back()
 
 
@@ -129,13 +140,14 @@ def grad(
     for place, root in enumerate(roots):
         _check_active(root, "grad")
         seed = given[place] if place < len(given) else None
-        if not (create_graph and isinstance(seed, Node)):
-            seed = root.seed(seed.data if isinstance(seed, Node) else seed)
-        if create_graph and not isinstance(seed, Node):
-            seed = root.constant(seed)
+        numbers = root.seed(plain(seed))
+        if not create_graph:
+            seed = numbers
+        elif not isinstance(seed, Node):
+            seed = root.constant(numbers)
         gradients[root] = gradients[root] + seed if root in gradients else seed
     with np.errstate(all="ignore"):
-        for node in nodes:
+        for node in _watched(nodes, gradients.get):
             upstream = gradients[node]
             for index, operand in node.active():
                 if create_graph:
@@ -150,17 +162,28 @@ def grad(
                 f"input {node.label or place} does not take part in the outputs: leave it out, or "
                 "pass allow_unused=True to get None for it"
             )
-    return tuple(gradients.get(node) for node in wanted)
+    results = [gradients.get(node) for node in wanted]
+    if not create_graph:  # arrays of their own, to be written to; a sum of numbers is none yet
+        results = [np.array(g) if isinstance(g, (np.ndarray, np.generic)) else g for g in results]
+    return tuple(results)
 
 
 def check_fresh(nodes: Iterable[Node]) -> None:
     """Raise if a leaf's data is no longer what the graph above it was computed from."""
+    watch = watching.get()
     for node in nodes:
-        for leaf in node.changed():
+        if leaves := node.changed() or (watch.locks.written(node) if watch else ()):
+            names = " or ".join(dict.fromkeys(leaf.label or "a leaf" for leaf in leaves))
             raise RuntimeError(
-                f"{leaf.label or 'a leaf'} changed after this graph was built (operand of "
-                f"{node.op}): draw and differentiate before optimizer.step(), or run forward again"
+                f"{names} changed after this graph was built (operand of {node.op}): draw and "
+                "differentiate before optimizer.step(), or run forward again"
             )
+
+
+def _watched(nodes: list[Node], gradient_of: Callable[[Node], Any]) -> Iterable[Node]:
+    """The nodes, one after the other; under detect_anomaly each is looked at when it has sent."""
+    watch = watching.get()
+    return nodes if watch is None else watch.following(nodes, gradient_of)
 
 
 def _check_recording(what: str) -> None:
@@ -183,12 +206,12 @@ def _pull_node(node: Node, index: int, operand: Node, upstream: Node) -> Any:
     """A contribution that is a graph itself: the rule read with nodes."""
     assert node.rule is not None
     if not upstream.requires_grad and np.all(upstream.data == 0):
-        return operand.constant(operand.data * 0)
+        return operand.constant(np.zeros_like(operand.data))
     return node.rule.pull(index, NODES, upstream, node.differentiable(), node, node.arguments)
 
 
 def _equal(a: Any, b: Any) -> Any:
-    return getattr(a, "data", a) == getattr(b, "data", b)
+    return plain(a) == plain(b)
 
 
 def _zero_upstream_wins(upstream: Node, contribution: Any) -> Any:
@@ -196,20 +219,27 @@ def _zero_upstream_wins(upstream: Node, contribution: Any) -> Any:
     # upstream x − 1 = 0 at x = 1, and yet a second derivative there.
     if upstream.requires_grad:
         return contribution
-    return ops.where(_equal(upstream, 0.0), 0.0, contribution)
+    return choosing.where(_equal(upstream, 0.0), 0.0, contribution)
+
+
+def _zero_slope_wins(local: Any, contribution: Any) -> Any:
+    if not np.isnan(contribution.data).any():
+        return contribution
+    return choosing.where(_equal(local, 0.0), 0.0, contribution)
 
 
 def _sum_to(contribution: Any, x: Any) -> Any:
-    return structure.sum_to(contribution, x) if hasattr(x, "shape") else contribution
+    return shape.sum_to(contribution, x) if hasattr(x, "shape") else contribution
 
 
 # A rule read with nodes calls the tables' own functions, so that its result is a graph again.
 NODES = SimpleNamespace(
     **{
-        **ops.FUNCTIONS,
+        **choosing.FUNCTIONS,
         **structure.FUNCTIONS,
         "equal": _equal,
         "sum_to": _sum_to,
+        "zero_slope_wins": _zero_slope_wins,
         "zero_upstream_wins": _zero_upstream_wins,
     }
 )

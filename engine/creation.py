@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import numpy as np
 
-from engine.tensor import Tensor, _leaf, get_default_dtype, numbers
-
-# One stream for all random tensors, so that one seed repeats a run.
-_generator = np.random.default_rng()
-
-
-def manual_seed(seed: int) -> None:
-    """Start the random numbers of `engine`, `nn` and Python's `random` (which `nn.Neuron` draws
-    from) anew, so that a run can be repeated.
-
-    >>> import engine
-    >>> engine.manual_seed(0)
-    >>> first = engine.randn(3).tolist()
-    >>> engine.manual_seed(0)
-    >>> first == engine.randn(3).tolist()
-    True
-    """
-    global _generator
-    _generator = np.random.default_rng(seed)
-    random.seed(seed)
-
-
-def generator() -> np.random.Generator:
-    """The generator that all random tensors are drawn from."""
-    return _generator
+from engine.dimensions import unpacked
+from engine.dtypes import common_dtype, get_default_dtype
+from engine.node import plain
+from engine.random import generator
+from engine.tensor import Tensor, _leaf, numbers
 
 
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, label: str = "") -> Tensor:
@@ -45,31 +24,79 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, label: 
     return made.requires_grad_() if requires_grad else made
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    return tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-
-
 def _made(array: Any, dtype: Any, requires_grad: bool) -> Tensor:
-    return tensor(
-        array.astype(dtype or get_default_dtype(), copy=False), requires_grad=requires_grad
-    )
+    made = _leaf(array.astype(dtype or get_default_dtype(), copy=False))
+    return made.requires_grad_() if requires_grad else made
 
 
 def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros; `size` as numbers or as one tuple."""
-    return _made(np.zeros(_shape(size)), dtype, requires_grad)
+    return _made(np.zeros(unpacked(size)), dtype, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones; `size` as numbers or as one tuple."""
-    return _made(np.ones(_shape(size)), dtype, requires_grad)
+    return _made(np.ones(unpacked(size)), dtype, requires_grad)
+
+
+def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of one number; without `dtype` its kind is that of the number.
+
+    >>> import engine
+    >>> engine.full((2, 2), 7).tolist(), engine.full((), 0.5).dtype
+    ([[7, 7], [7, 7]], dtype('float64'))
+    """
+    dtype = dtype or common_dtype([plain(fill_value)])
+    return _made(np.full(unpacked((size,)), plain(fill_value)), dtype, requires_grad)
+
+
+def arange(
+    start: float,
+    end: float | None = None,
+    step: float = 1,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`start`, `start + step`, ... below `end`; `arange(n)` starts at 0. Integers of integers."""
+    if end is None:
+        start, end = 0, start
+    dtype = dtype or common_dtype([start, end, step])
+    return _made(np.arange(start, end, step), dtype, requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` numbers from `start` to `end`, both included, evenly spaced."""
+    return _made(np.linspace(start, end, steps), dtype, requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """The identity matrix of n rows and m columns (n by default)."""
+    return _made(np.eye(n, m), dtype, requires_grad)
 
 
 def rand(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Uniform random numbers in [0, 1)."""
-    return _made(_generator.random(_shape(size)), dtype, requires_grad)
+    return _made(generator().random(unpacked(size)), dtype, requires_grad)
 
 
 def randn(*size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """Random numbers of the standard normal distribution."""
-    return _made(_generator.standard_normal(_shape(size)), dtype, requires_grad)
+    return _made(generator().standard_normal(unpacked(size)), dtype, requires_grad)
+
+
+def randint(*bounds_and_size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+    """Random integers: `randint(high, size)` from 0, `randint(low, high, size)` from low, below
+    high.
+
+    >>> import engine
+    >>> engine.randint(3, 5, (2, 2)).shape
+    (2, 2)
+    """
+    if len(bounds_and_size) not in (2, 3):
+        raise TypeError("randint is given (high, size) or (low, high, size)")
+    low, high, size = (0, *bounds_and_size)[-3:]
+    made = generator().integers(low, high, size=unpacked((size,)))
+    return _made(made, dtype or np.int64, requires_grad)

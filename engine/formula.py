@@ -52,21 +52,24 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x < 0, e, 1.0) / (1.0 + e)
 
 
-UFUNCS = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh arcsin arccos arctan abs sign floor"
+UNARY = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh arcsin arccos arctan abs isnan"
+BINARY = ("maximum", "minimum", "logaddexp", "floor_divide", "equal")
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {  # what a rule may call, and its value
-    **{name: getattr(np, name) for name in [*UFUNCS.split(), "isnan", "maximum", "minimum"]},
+    **{name: getattr(np, name) for name in (*UNARY.split(), *BINARY)},
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,
+    "floor": np.floor,
+    "trunc": np.trunc,
     "round": np.rint,
+    "sign": lambda x: (x > 0) * 1.0 - (x < 0) * 1.0,  # 0 for nan, as in PyTorch
     "erf": math.erf,
     "sigmoid": _sigmoid,
     "softplus": lambda x: np.logaddexp(x, 0.0),
     "log_sigmoid": lambda x: -np.logaddexp(-x, 0.0),
     "where": np.where,
-    "equal": operator.eq,
 }
-OPERANDS = {"maximum": 2, "minimum": 2, "equal": 2, "where": 3}  # of the others: 1
+OPERANDS = {**dict.fromkeys(BINARY, 2), "where": 3}  # of the others: 1
 SHORT = {"maximum": "max", "minimum": "min", "sigmoid": "σ"}
 CONSTANTS: Final = {"pi": math.pi, "e": math.e}
 NAMES = {math.pi: "π", math.e: "e"}
@@ -150,6 +153,16 @@ class Expression:
 
         with np.errstate(all="ignore"):
             return float(evaluate(self))
+
+    def has_zero_branch(self) -> bool:
+        """Whether the formula is 0, or a choice that is 0 for some numbers.
+
+        >>> read(lambda m, x: m.where(x > 0, 1.0, 0.0), ["x"]).has_zero_branch()
+        True
+        """
+        if self.op == "where":
+            return any(branch.has_zero_branch() for branch in self.args[1:])
+        return self.op == "number" and self.args[0] == 0
 
     def names(self) -> set[str]:
         """The symbols that occur in the formula."""
@@ -243,13 +256,13 @@ def read(
         return _lift(function(_Namespace(), *symbols, **given))
     except (TypeError, AttributeError) as error:
         code = getattr(function, "func", function).__code__  # also of a partial
-        _, *trace = traceback.walk_tb(error.__traceback__)
-        files = [frame.f_code.co_filename for frame, _ in trace]
+        # Names and numbers only: a frame that is kept keeps its callers, and their graphs, alive.
+        _, *trace = [(f.f_code.co_filename, at) for f, at in traceback.walk_tb(error.__traceback__)]
         line = code.co_firstlineno
-        for file, (_, at) in zip(files, trace, strict=True):  # a helper beside the rule counts
+        for file, at in trace:  # a helper beside the rule counts
             line = at if file == code.co_filename else line
         message = f"{code.co_filename}:{line}: {error}"
-        if __file__ not in files[-1:]:  # Python's words, not ours
+        if not trace or trace[-1][0] != __file__:  # Python's words, not ours
             message += f". A rule is called with (m, {', '.join([*names, *given])}); {GRAMMAR}"
         raise TypeError(message) from error
 

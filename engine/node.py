@@ -8,10 +8,14 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.anomaly import Watch
     from engine.rule import Rule
 
 # A context variable, so that no_grad in one thread or task does not silence another.
-recording: ContextVar[bool] = ContextVar("recording", default=True)
+# True and False mean what they say; under detect_anomaly it is the Watch, which is true, too.
+recording: ContextVar[Any] = ContextVar("recording", default=True)
+# The Watch of detect_anomaly, also where nothing is recorded; asked only if `recording` is not True.
+watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
 
 
 @contextmanager
@@ -58,6 +62,8 @@ class Node:
     def parents(self) -> tuple[Node, ...]:
         """The operands in order, repeats kept; () for a leaf. Plain numbers are constants."""
         raise NotImplementedError
+
+    operands: Any  # the parents as they were given: plain numbers and arrays may be among them
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -113,6 +119,10 @@ class Node:
         """The leaves among the operands whose data is not that of the forward pass any more."""
         raise NotImplementedError
 
+    def run_again(self) -> None:
+        """Compute this node from its operands' present data."""
+        raise NotImplementedError
+
     def seed(self, gradient: Any) -> Any:
         """The gradient to start from, checked: 1 for a scalar if None is given."""
         raise NotImplementedError
@@ -132,3 +142,8 @@ class Node:
     def detach(self) -> Any:
         """The same data as a constant, cut from the graph."""
         raise NotImplementedError
+
+
+def plain(x: Any) -> Any:
+    """The data of a node; anything else as it is."""
+    return x.data if isinstance(x, Node) else x

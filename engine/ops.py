@@ -5,16 +5,20 @@ and complex numbers (`engine.readings`). `y` in a derivative is the operation's 
 add an operation, add its rule: functions, methods, pictures and tests follow from the table.
 
 Where a derivative does not exist, the value is PyTorch's: relu'(0) = 0, abs'(0) = 0, a tie of
-maximum is shared. Conditions are comparisons (`m.equal`, not `==`: nodes compare by identity).
+maximum is shared. Write `m.equal(a, b)` for a == b: nodes compare by identity.
+
+`hard` says that an operation has kinks and can be flat (a ReLU can be dead, a sigmoid cannot);
+`unbounded`, that a slope can be infinite where the result is finite, as that of sqrt at 0.
+
+A name that begins with `_` is one of several rules behind a function of `engine.choosing`, which
+picks it by its arguments (`clamp` with one bound or two, `pow` with a number or a node).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from numbers import Real
+import math
 from typing import Any
 
-from engine.node import Node
 from engine.rule import Elementwise, elementwise
 
 # --- arithmetic -------------------------------------------------------------------------------
@@ -22,8 +26,22 @@ from engine.rule import Elementwise, elementwise
 add = elementwise(
     "add", lambda m, a, b: a + b, lambda m, a, b, y: 1.0, lambda m, a, b, y: 1.0, symbol="+"
 )
+_add_scaled = elementwise(
+    "add",
+    lambda m, a, b, *, alpha: a + alpha * b,
+    lambda m, a, b, y, *, alpha: 1.0,
+    lambda m, a, b, y, *, alpha: alpha,
+    symbol="+",
+)
 sub = elementwise(
     "sub", lambda m, a, b: a - b, lambda m, a, b, y: 1.0, lambda m, a, b, y: -1.0, symbol="−"
+)
+_sub_scaled = elementwise(
+    "sub",
+    lambda m, a, b, *, alpha: a - alpha * b,
+    lambda m, a, b, y, *, alpha: 1.0,
+    lambda m, a, b, y, *, alpha: -alpha,
+    symbol="−",
 )
 mul = elementwise(
     "mul", lambda m, a, b: a * b, lambda m, a, b, y: b, lambda m, a, b, y: a, symbol="×"
@@ -36,13 +54,38 @@ div = elementwise(
     symbol="÷",
     unbounded=True,
 )
+_div_floor = elementwise(
+    "div",
+    lambda m, a, b: m.floor_divide(a, b),
+    lambda m, a, b, y: 0.0,
+    lambda m, a, b, y: 0.0,
+    symbol="⌊÷⌋",
+    hard=True,
+)
+_div_trunc = elementwise(
+    "div",
+    lambda m, a, b: m.trunc(a / b),
+    lambda m, a, b, y: 0.0,
+    lambda m, a, b, y: 0.0,
+    symbol="[÷]",
+    hard=True,
+)
 neg = elementwise("neg", lambda m, x: -x, lambda m, x, y: -1.0, symbol="−")
+square = elementwise("square", lambda m, x: x * x, lambda m, x, y: 2 * x, symbol="²")
+reciprocal = elementwise("reciprocal", lambda m, x: 1 / x, lambda m, x, y: -y * y, unbounded=True)
+
+
+def _to_the_power(m: Any, x: Any, n: float) -> Any:
+    if n == 0.5:
+        return m.sqrt(x)  # faster, and the root of −∞ is nan, where (−∞)^0.5 would be ∞
+    return 1 / m.sqrt(x) if n == -0.5 else x**n
+
 
 # x**n with a plain number n: the rule of calculus, and x**0 is flat even at 0.
 _power = elementwise(
     "pow",
-    lambda m, x, *, exponent: x**exponent,
-    lambda m, x, y, *, exponent: exponent * x ** (exponent - 1) if exponent else 0.0,
+    lambda m, x, *, exponent: _to_the_power(m, x, exponent),
+    lambda m, x, y, *, exponent: exponent * _to_the_power(m, x, exponent - 1) if exponent else 0.0,
     symbol="^",
     unbounded=True,
 )
@@ -50,25 +93,54 @@ _power = elementwise(
 _power_of_nodes = elementwise(
     "pow",
     lambda m, a, b: a**b,
-    lambda m, a, b, y: m.where(m.equal(b, 0.0), 0.0, b * a ** (b - 1)),
-    lambda m, a, b, y: m.where(m.equal(a, 0.0), m.where(b >= 0, 0.0, y * m.log(a)), y * m.log(a)),
+    lambda m, a, b, y: m.where(
+        m.equal(b, 0.0), m.where((a < 0) | (a > 0), b * a ** (b - 1), 0.0), b * a ** (b - 1)
+    ),
+    lambda m, a, b, y: m.where(
+        m.equal(a, 0.0) & (b < 0), -math.inf, y * m.log(m.where(m.equal(a, 0.0), 1.0, a))
+    ),
     symbol="^",
     unbounded=True,
 )
 
-# --- exponentials, roots, waves ---------------------------------------------------------------
+# --- exponentials and roots -------------------------------------------------------------------
 
 exp = elementwise("exp", lambda m, x: m.exp(x), lambda m, x, y: y)
 expm1 = elementwise("expm1", lambda m, x: m.expm1(x), lambda m, x, y: y + 1)
 log = elementwise("log", lambda m, x: m.log(x), lambda m, x, y: 1 / x, unbounded=True)
 log1p = elementwise("log1p", lambda m, x: m.log1p(x), lambda m, x, y: 1 / (1 + x), unbounded=True)
+logaddexp = elementwise(
+    "logaddexp",
+    lambda m, a, b: m.logaddexp(a, b),
+    lambda m, a, b, y: m.sigmoid(a - b),
+    lambda m, a, b, y: m.sigmoid(b - a),
+)
 sqrt = elementwise(
     "sqrt", lambda m, x: m.sqrt(x), lambda m, x, y: 1 / (2 * y), symbol="√", unbounded=True
 )
+rsqrt = elementwise(
+    "rsqrt", lambda m, x: 1 / m.sqrt(x), lambda m, x, y: -0.5 * y**3, symbol="1/√", unbounded=True
+)
+erf = elementwise(
+    "erf", lambda m, x: m.erf(x), lambda m, x, y: 2 / math.sqrt(math.pi) * m.exp(-x * x)
+)
+
+# --- waves and their inverses -----------------------------------------------------------------
+
 sin = elementwise("sin", lambda m, x: m.sin(x), lambda m, x, y: m.cos(x))
 cos = elementwise("cos", lambda m, x: m.cos(x), lambda m, x, y: -m.sin(x))
+tan = elementwise("tan", lambda m, x: m.tan(x), lambda m, x, y: 1 + y * y)
+sinh = elementwise("sinh", lambda m, x: m.sinh(x), lambda m, x, y: m.cosh(x))
+cosh = elementwise("cosh", lambda m, x: m.cosh(x), lambda m, x, y: m.sinh(x))
+asin = elementwise(
+    "asin", lambda m, x: m.asin(x), lambda m, x, y: 1 / m.sqrt(1 - x * x), unbounded=True
+)
+acos = elementwise(
+    "acos", lambda m, x: m.acos(x), lambda m, x, y: -1 / m.sqrt(1 - x * x), unbounded=True
+)
+atan = elementwise("atan", lambda m, x: m.atan(x), lambda m, x, y: 1 / (1 + x * x))
 
-# --- activations ------------------------------------------------------------------------------
+# --- activations (more of them in `nn.activations`) ---------------------------------------------
 
 sigmoid = elementwise("sigmoid", lambda m, x: m.sigmoid(x), lambda m, x, y: y * (1 - y), symbol="σ")
 tanh = elementwise("tanh", lambda m, x: m.tanh(x), lambda m, x, y: 1 - y * y)
@@ -94,10 +166,22 @@ softplus = elementwise(
     ),
 )
 
-# --- kinks and choices ------------------------------------------------------------------------
+# --- kinks, steps and choices -----------------------------------------------------------------
 
 abs = elementwise("abs", lambda m, x: m.abs(x), lambda m, x, y: m.sign(x), symbol="|x|", hard=True)
 sign = elementwise("sign", lambda m, x: m.sign(x), lambda m, x, y: 0.0, hard=True)
+floor = elementwise("floor", lambda m, x: m.floor(x), lambda m, x, y: 0.0, hard=True)
+_round = elementwise("round", lambda m, x: m.round(x), lambda m, x, y: 0.0, hard=True)
+_round_decimals = elementwise(
+    "round",
+    lambda m, x, *, decimals: (
+        m.round(x * 10.0**decimals) / 10.0**decimals
+        if decimals > 0
+        else m.round(x / 10.0**-decimals) * 10.0**-decimals
+    ),
+    lambda m, x, y, *, decimals: 0.0,
+    hard=True,
+)
 maximum = elementwise(
     "maximum",
     lambda m, a, b: m.maximum(a, b),
@@ -132,66 +216,50 @@ _clamp_both = elementwise(
     lambda m, x, y, *, min, max: m.where(x >= min, m.where(x <= max, 1.0, 0.0), 0.0),
     hard=True,
 )
+# The same with bounds that get a gradient themselves, where they are what counts.
+_clamp_min_node = elementwise(
+    "clamp",
+    lambda m, x, low: m.maximum(x, low),
+    lambda m, x, low, y: m.where(x >= low, 1.0, 0.0),
+    lambda m, x, low, y: m.where(x < low, 1.0, 0.0),
+    hard=True,
+)
+_clamp_max_node = elementwise(
+    "clamp",
+    lambda m, x, high: m.minimum(x, high),
+    lambda m, x, high, y: m.where(x <= high, 1.0, 0.0),
+    lambda m, x, high, y: m.where(x > high, 1.0, 0.0),
+    hard=True,
+)
+_clamp_both_nodes = elementwise(
+    "clamp",
+    lambda m, x, low, high: m.minimum(m.maximum(x, low), high),
+    lambda m, x, low, high, y: m.where((x >= low) & (x <= high), 1.0, 0.0),
+    lambda m, x, low, high, y: m.where((x < low) & (low < high), 1.0, 0.0),
+    lambda m, x, low, high, y: m.where((x > high) | (high < low), 1.0, 0.0),
+    hard=True,
+)
 _where = elementwise(
     "where",
     lambda m, a, b, *, condition: m.where(condition, a, b),
     lambda m, a, b, y, *, condition: m.where(condition, 1.0, 0.0),
     lambda m, a, b, y, *, condition: m.where(condition, 0.0, 1.0),
 )
+_masked_fill = elementwise(
+    "masked_fill",
+    lambda m, x, value, *, mask: m.where(mask, value, x),
+    lambda m, x, value, y, *, mask: m.where(mask, 0.0, 1.0),
+    lambda m, x, value, y, *, mask: m.where(mask, 1.0, 0.0),
+)
 
 TABLE: dict[str, Elementwise] = {
     name: rule for name, rule in list(vars().items()) if isinstance(rule, Elementwise)
 }
 
-# --- functions that pick among rules ----------------------------------------------------------
-
-
-def pow(input: Any, exponent: Any) -> Any:
-    """`input ** exponent`: n·x^(n−1) for a plain number n, and both derivatives for a node.
-
-    >>> import engine
-    >>> x = engine.Value(3.0)
-    >>> engine.pow(x, 2).backward()
-    >>> x.grad
-    6.0
-    """
-    if isinstance(exponent, Real):
-        return _power(input, exponent=exponent)
-    return _power_of_nodes(input, exponent)
-
-
-def clamp(input: Any, min: Any = None, max: Any = None) -> Any:
-    """`input` limited to [min, max]; the derivative is 1 inside and at the bounds, 0 outside.
-
-    >>> import engine
-    >>> engine.clamp(engine.tensor([-2.0, 0.5, 2.0]), min=-1, max=1).tolist()
-    [-1.0, 0.5, 1.0]
-    """
-    if min is None and max is None:
-        raise ValueError("clamp needs min, max, or both")
-    if min is None:
-        return _clamp_max(input, max=max)
-    return _clamp_min(input, min=min) if max is None else _clamp_both(input, min=min, max=max)
-
-
-def where(condition: Any, input: Any, other: Any) -> Any:
-    """`input` where `condition` holds, else `other`; the branch not taken gets gradient 0.
-
-    >>> import engine
-    >>> x = engine.tensor([-1.0, 2.0], requires_grad=True)
-    >>> engine.where(x > 0, x, 0.0).sum().backward()
-    >>> x.grad
-    array([0., 1.])
-    """
-    if isinstance(condition, Node):
-        condition = condition.data
-    return _where(input, other, condition=condition)
-
-
-# What a rule read with nodes may call, and what `engine` offers by name.
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    **{name: rule for name, rule in TABLE.items() if not name.startswith("_")},
-    "pow": pow,
-    "clamp": clamp,
-    "where": where,
-}
+# Of integers these make integers; all others make numbers of the default dtype.
+for _rule in (
+    add, _add_scaled, sub, _sub_scaled, mul, _div_floor, _div_trunc, neg, square, _power,
+    _power_of_nodes, relu, abs, sign, floor, _round, maximum, minimum, _clamp_min, _clamp_max,
+    _clamp_both, _clamp_min_node, _clamp_max_node, _clamp_both_nodes, _where, _masked_fill,
+):  # fmt: skip
+    _rule.keeps_integers = True

@@ -14,6 +14,7 @@ text        symbols                     the formula on an edge (`engine.formula`
 from __future__ import annotations
 
 import math
+from types import EllipsisType, NoneType
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ class Floats:
     @staticmethod
     def logaddexp(a: float, b: float) -> float:
         top = max(a, b)
-        return top if a == b == math.inf else top + math.log1p(math.exp(-abs(a - b)))
+        return top if a == b and math.isinf(a) else top + math.log1p(math.exp(-abs(a - b)))
 
     @staticmethod
     def sign(x: float) -> float:
@@ -76,6 +77,14 @@ class Floats:
     @staticmethod
     def floor(x: float) -> float:
         return math.copysign(math.floor(x), x)  # keeps −0.0
+
+    @staticmethod
+    def trunc(x: float) -> float:
+        return math.copysign(math.trunc(x), x)
+
+    @staticmethod
+    def floor_divide(a: float, b: float) -> float:
+        return a // b
 
     @staticmethod
     def round(x: float) -> float:
@@ -110,7 +119,9 @@ class Arrays:
     acos = np.arccos
     atan = np.arctan
     floor = np.floor
-    round = np.round
+    trunc = np.trunc
+    floor_divide = np.floor_divide
+    round = np.rint
     logaddexp = np.logaddexp
     maximum = np.maximum
     minimum = np.minimum
@@ -139,6 +150,8 @@ class Arrays:
         if a.__class__ is float and b.__class__ is float:
             if a == 1.0 and b == 0.0:  # the mask itself: np.where takes three times as long
                 return np.asarray(condition).astype(self.number)
+            if a == 0.0 and b == 1.0:
+                return np.logical_not(condition).astype(self.number)
             a = self.number(a)
         return np.where(condition, a, b)
 
@@ -159,18 +172,23 @@ class Arrays:
         return x.min(axis=dim, keepdims=keepdim)
 
     @staticmethod
-    def softmax(x: Array, dim: int) -> Array:
-        e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
-        return e / e.sum(axis=dim, keepdims=True)
+    def softmax(x: Array, dim: Dims) -> Array:
+        with np.errstate(invalid="ignore"):  # inf − inf: nan, without a word
+            e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
+            return e / e.sum(axis=dim, keepdims=True)
 
-    def log_softmax(self, x: Array, dim: int) -> Array:
-        return x - self.logsumexp(x, (dim,), True)
+    @staticmethod
+    def log_softmax(x: Array, dim: Dims) -> Array:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            below = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
+            return below - np.log(np.exp(below).sum(axis=dim, keepdims=True))
 
     @staticmethod
     def logsumexp(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         top = x.max(axis=dim, keepdims=True, initial=-np.inf)
         top = np.where(np.isfinite(top), top, 0)  # inf − inf would be nan
-        y = np.log(np.exp(x - top).sum(axis=dim, keepdims=True)) + top
+        with np.errstate(divide="ignore"):  # log 0 is −∞: nothing to warn of
+            y = np.log(np.exp(x - top).sum(axis=dim, keepdims=True)) + top
         return y if keepdim else y.squeeze(dim)
 
     @staticmethod
@@ -203,26 +221,27 @@ class Arrays:
 
     @staticmethod
     def place(x: Array, index: Any, shape: Dims) -> Array:
-        out = np.zeros(shape, x.dtype)
-        np.add.at(out, index, x)
-        return out
-
-    @staticmethod
-    def take_along_dim(x: Array, indices: Array, dim: int) -> Array:
-        return np.take_along_axis(x, indices, dim)
-
-    @staticmethod
-    def put_along_dim(x: Array, indices: Array, dim: int, shape: Dims) -> Array:
-        out = np.zeros(shape, x.dtype)
-        where = list(np.ogrid[tuple(slice(n) for n in indices.shape)])
-        where[dim] = indices
-        np.add.at(out, tuple(where), x)
-        return out
+        """Zeros of `shape` to which `x` is added at `index`, also where it names one twice."""
+        if all(isinstance(i, (int, slice, EllipsisType, NoneType)) for i in _as_tuple(index)):
+            out = np.zeros(shape, x.dtype)
+            out[index] = x
+            return out
+        size = math.prod(shape)
+        places = np.arange(size).reshape(shape)[index]
+        sums = np.bincount(places.ravel(), x.ravel(), minlength=size)
+        return sums.reshape(shape).astype(x.dtype, copy=False)
 
     @staticmethod
     def zero_upstream_wins(upstream: Array, contribution: Array) -> Array:
         """0 where the upstream gradient is exactly 0, even if the local derivative is inf."""
         return np.where(upstream == 0, upstream, contribution)
+
+    @staticmethod
+    def zero_slope_wins(local: Any, contribution: Array) -> Array:
+        """0 where the local derivative of a mask is 0, even if the upstream gradient is inf."""
+        if not np.isnan(contribution.sum()):  # the quick way to see that there is no nan
+            return contribution
+        return np.where(local == 0, 0.0 * local, contribution)
 
     def sum_to(self, x: Array, like: Any) -> Array:
         """Undo broadcasting: sum over the dimensions along which `like` was repeated."""
@@ -235,6 +254,10 @@ class Arrays:
         extra = x.ndim - len(shape)
         repeated = (i + extra for i, n in enumerate(shape) if n == 1)
         return x.sum((*range(extra), *repeated), keepdims=True).reshape(shape)
+
+
+def _as_tuple(index: Any) -> tuple[Any, ...]:
+    return index if isinstance(index, tuple) else (index,)
 
 
 class Complex(Arrays):
@@ -257,7 +280,7 @@ class Complex(Arrays):
         return np.where(x.real < 0, 0, x) + np.log1p(np.exp(np.where(x.real < 0, x, -x)))
 
     @classmethod
-    def logaddexp(cls, a: Array, b: Array) -> Array:
+    def logaddexp(cls, a: Array, b: Array) -> Array:  # type: ignore[override]
         return b + cls.softplus(a - b)
 
     @staticmethod
@@ -265,11 +288,19 @@ class Complex(Arrays):
         return np.sign(x.real) + 0j
 
     @staticmethod
-    def floor(x: Array) -> Array:
+    def floor(x: Array) -> Array:  # type: ignore[override]
         return np.floor(x.real) + 0j
 
     @staticmethod
-    def round(x: Array) -> Array:
+    def trunc(x: Array) -> Array:  # type: ignore[override]
+        return np.trunc(x.real) + 0j
+
+    @staticmethod
+    def floor_divide(a: Array, b: Array) -> Array:  # type: ignore[override]
+        return np.floor_divide(a.real, b.real) + 0j
+
+    @staticmethod
+    def round(x: Array) -> Array:  # type: ignore[override]
         return np.round(x.real) + 0j
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from inspect import Parameter, signature
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -28,6 +29,9 @@ class Rule:
 
     hard = False
     unbounded = False
+    line = ""  # of the user's file, for a node made under detect_anomaly
+    keeps_integers = True  # False: integer operands become numbers of the default dtype
+    mixed = False  # True: the other operands keep their own dtype (classes, indices)
 
     def __init__(self, name: str, forward: Function, backward: Sequence[Function]) -> None:
         self.name = self.__name__ = self.symbol = name
@@ -86,9 +90,18 @@ class Rule:
 
     def _plain(self, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """Plain numbers or arrays in, the same out: the rule read without recording."""
+        for x in operands:  # of a list of nodes, arrays of plain numbers would come out
+            if not isinstance(x, (Real, np.generic, np.ndarray)) or getattr(x, "dtype", 0) == "O":
+                raise TypeError(
+                    f"{self.name} of a {type(x).__name__}: operands are Values, Tensors, numbers "
+                    "and arrays of numbers"
+                )
         arrays = [x for x in operands if isinstance(x, np.ndarray)]
         if arrays:
-            return self.forward(readings.arrays(arrays[0].dtype), *operands, **parameters)
+            dtype = arrays[0].dtype
+            if dtype.kind != "f" and not self.keeps_integers:
+                dtype = np.dtype(np.float64)
+            return self.forward(readings.arrays(dtype), *operands, **parameters)
         with np.errstate(all="ignore"):
             y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
         return float(y) if np.ndim(y) == 0 else y
@@ -113,6 +126,8 @@ class Rule:
 class Elementwise(Rule):
     """A rule with one local derivative per input, `derivative(m, *inputs, y, **parameters)`."""
 
+    keeps_integers = False
+
     def __init__(
         self,
         name: str,
@@ -135,11 +150,30 @@ class Elementwise(Rule):
         """The local derivative towards input `index`, read as text."""
         return read(self.backward[index], (*self.inputs, "y"), parameters)
 
+    def masks(self, index: int) -> bool:
+        """Whether the slope is a choice with 0 among its branches, as that of relu: there nothing
+        passes, not even an infinite gradient."""
+        return _has_zero_branch(self.backward[index], (*self.inputs, "y"), self.keywords)
+
     def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
-        contribution = upstream * self.local(index, m, xs, y, parameters)  # the chain rule
+        local = self.local(index, m, xs, y, parameters)
+        contribution = upstream * local  # the chain rule
         if self.unbounded:
             contribution = m.zero_upstream_wins(upstream, contribution)
+        if self.masks(index):
+            contribution = m.zero_slope_wins(local, contribution)
         return m.sum_to(contribution, xs[index])
+
+
+@lru_cache(maxsize=4096)
+def _has_zero_branch(
+    derivative: Function, names: tuple[str, ...], keywords: tuple[str, ...]
+) -> bool:
+    try:
+        formula = read(derivative, names, dict.fromkeys(keywords, np.empty(0)))
+    except TypeError:  # it cannot be read without the numbers of its parameters, as x**n cannot
+        return False
+    return formula.has_zero_branch()
 
 
 class Structural(Rule):

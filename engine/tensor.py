@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from engine import backprop, ops, structure
-from engine.node import Node, recording
-from engine.readings import Array, Arrays, arrays
+from engine import backprop, choosing, contraction, indexing, inplace, ops, shape, structure
+from engine.dimensions import unpacked
+from engine.dtypes import common_dtype, get_default_dtype
+from engine.node import Node, recording, watching
+from engine.numpy_protocol import array_function, array_ufunc
+from engine.readings import Array, arrays
 from engine.rule import Elementwise, Rule
 
 _new = object.__new__
-_default_dtype = np.dtype(np.float64)
-
-
-def set_default_dtype(dtype: Any) -> None:
-    """The dtype of tensors made of Python floats, and of `Tensor(...)` of integers."""
-    global _default_dtype
-    if np.dtype(dtype).kind != "f":
-        raise TypeError(f"the default dtype must be floating, not {np.dtype(dtype)}")
-    _default_dtype = np.dtype(dtype)
-
-
-def get_default_dtype() -> np.dtype[Any]:
-    """The dtype of tensors made of Python floats: float64 unless it was set."""
-    return _default_dtype
 
 
 def _operator(rule: Rule, reflected: bool = False) -> Callable[[Tensor, Any], Tensor]:
@@ -52,6 +42,7 @@ class Tensor(Node):
     # happened to `.data` since. `operands` are the nodes and plain data that `inputs` came from,
     # `edges` those among them that a gradient goes to, each with its place.
     __slots__ = (
+        "__weakref__",
         "_data",
         "arguments",
         "edges",
@@ -78,7 +69,7 @@ class Tensor(Node):
     ) -> None:
         array = numbers(data, dtype)
         if dtype is None and array.dtype.kind != "f":
-            array = array.astype(_default_dtype)
+            array = array.astype(get_default_dtype())
         _set_leaf(self, array, label)
         self.requires_grad_(requires_grad)
 
@@ -90,43 +81,50 @@ class Tensor(Node):
     @data.setter
     def data(self, value: Any) -> None:
         value = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if value.dtype.kind != "f":
+            if value.dtype.kind not in "biu":
+                raise TypeError(f"data of a Tensor: real numbers or booleans, not {value.dtype}")
+            if self.requires_grad:  # a slope is no whole number
+                value = value.astype(self._data.dtype)
         # `p.data += 1` writes into the array and assigns it to itself. A new view of the same
         # memory is how graphs that hold the old one notice.
         self._data = value.view() if value is self._data else value
 
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
-        inputs: list[Any] = []
+        inputs, y = _forward(rule, operands, parameters)
         edges: list[tuple[int, Tensor]] = []
-        for x in operands:
-            if isinstance(x, Tensor):
-                if x.requires_grad:
-                    edges.append((len(inputs), x))
-                inputs.append(x._data)
-            else:
-                inputs.append(_plain(x, rule))
-        if len(inputs) == 2 and inputs[0].__class__ is inputs[1].__class__:
-            _promote(inputs, rule)
-        try:
-            y = rule.forward(reading(inputs), *inputs, **parameters)
-        except (ValueError, IndexError) as error:
-            shapes = ", ".join(str(np.shape(x)) for x in inputs)
-            raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
-        if y.__class__ is not np.ndarray:
-            y = np.asarray(y)
-        if not edges or not recording.get():
-            return _leaf(y)
-        node: Tensor = _new(Tensor)
-        node._data = node.output = y
-        node.grad = None
-        node.rule = rule
-        node.operands = operands
-        node.inputs = inputs
-        node.edges = edges
-        node.arguments = parameters
-        node.requires_grad = True
-        node.label = ""
+        for i, x in enumerate(operands):
+            if isinstance(x, Tensor) and x.requires_grad:
+                if inputs[i] is not x._data:  # it takes part in another dtype: a step of its own
+                    x = shape.cast(x, inputs[i].dtype)
+                    inputs[i] = x._data
+                    operands = (*operands[:i], x, *operands[i + 1 :])
+                edges.append((i, x))
+        node: Tensor
+        if edges and (recorded := recording.get()):
+            node = _new(Tensor)
+            node._data = node.output = y
+            node.grad = None
+            node.rule = rule
+            node.operands = operands
+            node.inputs = inputs
+            node.edges = edges
+            node.arguments = parameters
+            node.requires_grad = True
+            node.label = ""
+            if recorded is True:
+                return node
+        else:
+            node = _leaf(y)
+        if (watch := watching.get()) is not None:
+            watch.made(node, rule, operands, inputs)
         return node
+
+    def run_again(self) -> None:
+        assert self.rule is not None
+        self.inputs, self.output = _forward(self.rule, self.operands, self.arguments)
+        self._data = self.output
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -152,8 +150,8 @@ class Tensor(Node):
         for index, operand in self.edges:
             contribution = self.pull(index, upstream)
             if operand.grad is not None:
-                operand.grad = operand.grad + contribution
-            elif operand.rule is None and _shares_memory(contribution, upstream):
+                operand.grad = np.asarray(operand.grad + contribution)  # a sum may be no array
+            elif operand.rule is None and _is_shared(contribution, upstream):
                 operand.grad = contribution.copy("K")  # a leaf's gradient is nobody else's
             else:
                 operand.grad = contribution
@@ -187,7 +185,8 @@ class Tensor(Node):
         if not isinstance(self.rule, Elementwise):
             return None
         m = arrays(self.output.dtype)
-        local = self.rule.local(index, m, self.inputs, self.output, self.arguments)
+        with np.errstate(all="ignore"):  # backward is silent, and who looks at it
+            local = self.rule.local(index, m, self.inputs, self.output, self.arguments)
         return np.broadcast_to(np.asarray(local, self.output.dtype), self.output.shape)
 
     def formula(self, index: int) -> tuple[str, str] | None:
@@ -196,7 +195,7 @@ class Tensor(Node):
         return self.rule.formula(index, self.arguments).symbolic(self.rule.symbol), ""
 
     def changed(self) -> list[Node]:
-        return [x for i, x in self.edges if x.rule is None and x._data is not self.inputs[i]]
+        return [x for i, x in self.edges if x._data is not self.inputs[i]]
 
     def seed(self, gradient: Any) -> Array:
         if gradient is None:
@@ -241,7 +240,7 @@ class Tensor(Node):
             return
         wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
         for x, g in zip(wanted, backprop.grad(self, wanted, gradient), strict=True):
-            x.grad = np.array(g) if x.grad is None else x.grad + g
+            x.grad = g if x.grad is None else np.asarray(x.grad + g)
 
     def detach(self) -> Tensor:
         """The same array as a constant, cut from the graph. The memory is shared."""
@@ -249,6 +248,11 @@ class Tensor(Node):
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Switch on, or off, whether this leaf collects a gradient."""
+        if not isinstance(requires_grad, (bool, np.bool)):
+            raise TypeError(
+                f"requires_grad is True or False, not {requires_grad!r}: a dtype is given as "
+                "dtype=, a shape to engine.zeros or engine.ones"
+            )
         if requires_grad and self._data.dtype.kind != "f":
             raise RuntimeError(
                 f"only floating tensors can require a gradient, not {self._data.dtype}: "
@@ -265,8 +269,8 @@ class Tensor(Node):
     __sub__, __rsub__ = _operator(ops.sub), _operator(ops.sub, reflected=True)
     __mul__, __rmul__ = _operator(ops.mul), _operator(ops.mul, reflected=True)
     __truediv__, __rtruediv__ = _operator(ops.div), _operator(ops.div, reflected=True)
-    __matmul__ = _operator(structure.matmul)
-    __rmatmul__ = _operator(structure.matmul, reflected=True)
+    __matmul__ = _operator(contraction.matmul)
+    __rmatmul__ = _operator(contraction.matmul, reflected=True)
 
     def __neg__(self) -> Tensor:
         return Tensor.apply(ops.neg, (self,), {})
@@ -275,14 +279,20 @@ class Tensor(Node):
         return Tensor.apply(ops.abs, (self,), {})
 
     def __pow__(self, exponent: Any) -> Tensor:
-        return ops.pow(self, exponent)
+        return choosing.pow(self, exponent)
 
     def __rpow__(self, base: Any) -> Tensor:
-        return ops.pow(base, self)
+        return choosing.pow(base, self)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return choosing.div(self, other, rounding_mode="floor")
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return choosing.div(other, self, rounding_mode="floor")
 
     # --- an array among arrays ----------------------------------------------------------------
 
-    __array_ufunc__ = None  # ndarray * tensor is tensor.__rmul__(ndarray)
+    __array_ufunc__, __array_function__ = array_ufunc, array_function
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -299,7 +309,12 @@ class Tensor(Node):
     @property
     def T(self) -> Tensor:
         """The transpose; for more than two dimensions, all of them reversed."""
-        return structure.permute(self, range(self.ndim)[::-1])
+        return shape.permute(self, range(self.ndim)[::-1])
+
+    @property
+    def mT(self) -> Tensor:
+        """The last two dimensions exchanged."""
+        return shape.transpose(self, -2, -1)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the length of one dimension."""
@@ -325,24 +340,32 @@ class Tensor(Node):
         """The array itself, not a copy."""
         return self._data
 
-    def reshape(self, *shape: Any) -> Tensor:
-        """The same elements in another shape, given as numbers or as one tuple."""
-        return structure.reshape(self, _unpacked(shape))
+    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        """Consecutive parts along `dim`: of one length, or of those given."""
+        return shape.split(self, split_size, dim)
 
-    def permute(self, *dims: Any) -> Tensor:
-        """The dimensions in another order, given as numbers or as one tuple."""
-        return structure.permute(self, _unpacked(dims))
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """These elements where `condition` holds, else those of `other`."""
+        return choosing.where(condition, self, other)
 
-    def float(self) -> Tensor:
-        """The numbers as float32, as PyTorch's `.float()`."""
-        return structure.cast(self, np.float32)
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Expanded to the shape of `other`."""
+        return shape.expand(self, other.shape)
 
-    def double(self) -> Tensor:
-        """The numbers as float64."""
-        return structure.cast(self, np.float64)
+    def view_as(self, other: Tensor) -> Tensor:
+        """These elements in the shape of `other`."""
+        return shape.view(self, other.shape)
+
+    def clone(self) -> Tensor:
+        """A copy that passes its gradient on."""
+        return shape.cast(self, self.dtype)
+
+    def to(self, dtype: Any) -> Tensor:
+        """The numbers in another dtype."""
+        return shape.cast(self, dtype)
 
     def __getitem__(self, index: Any) -> Tensor:
-        return structure.getitem(self, index)
+        return indexing.getitem(self, index)
 
     def __len__(self) -> int:
         if self.ndim == 0:
@@ -359,7 +382,7 @@ class Tensor(Node):
         return int(self._data.item())
 
     def __index__(self) -> int:
-        return self._data.item().__index__()
+        return operator.index(self._data.item())
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -389,12 +412,28 @@ class Tensor(Node):
     def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
         return _leaf(self._data != _plain(other))
 
+    def __and__(self, other: Any) -> Tensor:
+        return _leaf(self._data & _plain(other))
+
+    def __or__(self, other: Any) -> Tensor:
+        return _leaf(self._data | _plain(other))
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _leaf(self._data ^ _plain(other))
+
+    def __invert__(self) -> Tensor:
+        return _leaf(~self._data)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
     __hash__ = object.__hash__
+
+    def __format__(self, format_spec: str) -> str:  # f"{loss:.3f}", as in PyTorch
+        return format(self.item() if self.ndim == 0 else repr(self), format_spec)
 
     def __repr__(self) -> str:
         array = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=50)
         parts = [array]
-        if self.dtype not in (_default_dtype, np.dtype(np.int64), np.dtype(bool)):
+        if self.dtype not in (get_default_dtype(), np.dtype(np.int64), np.dtype(bool)):
             parts.append(f"dtype={self.dtype}")
         if self.rule is not None:
             parts.append(f"op={self.op}")
@@ -406,7 +445,7 @@ class Tensor(Node):
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are leaves
         leaf = self.requires_grad
-        return _restored, (type(self), self._data.copy(), leaf, self.label)
+        return _restored, (type(self), self._data.copy("K"), leaf, self.label)
 
 
 # --- making tensors ---------------------------------------------------------------------------
@@ -428,7 +467,7 @@ def numbers(data: Any, dtype: Any = None) -> Array:
         and array.dtype == np.float64
         and not isinstance(data, (np.ndarray, np.generic))
     ):
-        array = array.astype(_default_dtype)
+        array = array.astype(get_default_dtype())
     return array
 
 
@@ -474,10 +513,8 @@ def _plain(x: Any, rule: Rule | None = None) -> Any:
         return x
     if isinstance(x, Tensor):
         return x._data
-    if isinstance(x, np.generic):
-        return x.item()
-    if isinstance(x, np.ndarray) and x.dtype.kind in "biuf":
-        return x
+    if isinstance(x, (np.generic, np.ndarray)) and x.dtype.kind in "biuf":
+        return x if isinstance(x, np.ndarray) else x.item()
     what = f"{rule.name} of a Tensor and" if rule else "comparison of a Tensor with"
     if isinstance(x, Node):
         hint = "write value.data, or do all of it in one kind of node"
@@ -488,56 +525,90 @@ def _plain(x: Any, rule: Rule | None = None) -> Any:
     raise TypeError(f"{what} a {type(x).__name__}: {hint}")
 
 
-def _promote(inputs: list[Any], rule: Rule) -> None:
-    """Give two operands PyTorch's dtype: an integer array never makes float64 of float32, and an
-    array of no dimensions counts as a number."""
-    a, b = inputs
-    if a.dtype is b.dtype or not isinstance(rule, Elementwise):
-        return
-    ranks = ["biuf".index(x.dtype.kind) for x in inputs]
-    if ranks[0] == ranks[1] and (a.ndim == 0) != (b.ndim == 0):
-        dtype = a.dtype if b.ndim == 0 else b.dtype
-    elif "f" in (a.dtype.kind, b.dtype.kind) and ranks[0] != ranks[1]:
-        dtype = a.dtype if ranks[0] > ranks[1] else b.dtype
-    else:
-        return
-    inputs[:] = [x.astype(dtype, copy=False) for x in inputs]
-
-
-def reading(inputs: Sequence[Any]) -> Arrays:
-    """The reading of a rule for these operands, of which one at least is an array."""
+def _forward(
+    rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]
+) -> tuple[list[Any], Array]:
+    """The arrays that an operation is given, and the one that it makes of them."""
+    inputs = [x._data if isinstance(x, Tensor) else _plain(x, rule) for x in operands]
+    dtype: Any = None
     for x in inputs:
-        if x.__class__ is np.ndarray:
-            return arrays(x.dtype)
-    return arrays(_default_dtype)
+        if x.__class__ is np.ndarray and x.dtype is not dtype:
+            if dtype is not None:
+                dtype = dtype if rule.mixed else _promote(inputs, rule)
+                break
+            dtype = x.dtype
+    if dtype.kind != "f":
+        dtype = _promote(inputs, rule)
+    if rule.unbounded:  # 1 / 0 is inf for NumPy's numbers, and an error for Python's
+        inputs = [x if x.__class__ is np.ndarray else dtype.type(x) for x in inputs]
+    try:
+        y = rule.forward(arrays(dtype), *inputs, **parameters)
+    except (ValueError, IndexError) as error:
+        shapes = ", ".join(str(np.shape(x)) for x in inputs)
+        raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
+    if dtype.kind != "f":
+        if isinstance(rule, Elementwise):
+            y = np.asarray(y, dtype)  # a 0.0 in the rule makes no floats of integers
+        elif y.dtype == np.uint64:
+            y = y.astype(np.int64)  # what PyTorch sums uint8 in
+    return inputs, y if y.__class__ is np.ndarray else np.asarray(y)
 
 
-def _shares_memory(contribution: Array, upstream: Any) -> bool:
+def _promote(inputs: list[Any], rule: Rule) -> np.dtype[Any]:
+    """Cast the arrays among `inputs` to the dtype that the rule takes them in."""
+    dtype = common_dtype(inputs)
+    if dtype.kind != "f" and not rule.keeps_integers:
+        dtype = get_default_dtype()
+    for i, x in enumerate(inputs):
+        if x.__class__ is np.ndarray and x.dtype is not dtype:
+            inputs[i] = x.astype(dtype)
+    return dtype
+
+
+def _is_shared(contribution: Array, upstream: Any) -> bool:
+    """Whether the array is not free to be written to: one of the upstream's, or one number that
+    stands for many."""
     return contribution is upstream or (
-        contribution.base is not None and np.may_share_memory(contribution, upstream)
+        contribution.base is not None
+        and (not contribution.flags.writeable or np.may_share_memory(contribution, upstream))
     )
-
-
-def _unpacked(arguments: tuple[Any, ...]) -> tuple[int, ...]:
-    """f(2, 3) and f((2, 3)) alike."""
-    if len(arguments) == 1 and not isinstance(arguments[0], (int, np.integer)):
-        arguments = tuple(arguments[0])
-    return tuple(int(n) for n in arguments)
 
 
 # --- methods, from the tables -----------------------------------------------------------------
 
 
-def _method(function: Callable[..., Any]) -> Callable[..., Any]:
+# Those that are given as numbers or as one tuple: x.permute(1, 0) and x.permute((1, 0)).
+_UNPACKED = ("reshape", "view", "permute", "expand", "repeat", "tile", "flip")
+_NO_METHODS = (
+    "cat", "stack", "linear", "einsum", "place", "cast", "getitem", "sum_to", "one_hot", "where",
+    "split",
+)  # fmt: skip
+
+
+def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, *arguments: Any, **parameters: Any) -> Any:
         return function(self, *arguments, **parameters)
 
-    method.__name__ = function.__name__
-    method.__doc__ = function.__doc__
+    def unpacking(self: Tensor, *arguments: Any, **parameters: Any) -> Any:
+        packed = (unpacked(arguments),) if arguments else ()
+        return function(self, *packed, **parameters)
+
+    chosen = unpacking if name in _UNPACKED else method
+    chosen.__name__, chosen.__doc__ = name, function.__doc__
+    return chosen
+
+
+def _casting(name: str, dtype: Any) -> Callable[..., Any]:
+    def method(self: Tensor) -> Tensor:
+        return shape.cast(self, dtype)
+
+    method.__name__, method.__doc__ = name, f"The numbers as {np.dtype(dtype)}."
     return method
 
 
-_NO_METHODS = {"cat", "stack", "linear", "place", "cast", "getitem", "put_along_dim", "sum_to"}
-for _name, _function in {**ops.FUNCTIONS, **structure.FUNCTIONS}.items():
-    if _name not in _NO_METHODS and not hasattr(Tensor, _name):
-        setattr(Tensor, _name, _method(_function))
+_CASTS = {"float": "f4", "double": "f8", "int": "i4", "long": "i8", "bool": "?"}
+for _name, _dtype in _CASTS.items():
+    setattr(Tensor, _name, _casting(_name, _dtype))
+for _name, _function in {**choosing.FUNCTIONS, **structure.FUNCTIONS, **inplace.FUNCTIONS}.items():
+    if _name not in _NO_METHODS:
+        setattr(Tensor, _name, _method(_name, _function))

@@ -10,21 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from engine import ops
+from engine import choosing, ops
 from engine.backprop import backward
-from engine.node import Node, recording
-from engine.readings import FLOAT64, FLOATS
+from engine.node import Node, plain, recording, watching
+from engine.numpy_protocol import array_function, array_ufunc
+from engine.readings import FLOAT64, FLOATS, Array
 from engine.rule import Elementwise, Rule
 
 _new = object.__new__
-# What plain floats raise where NumPy has an answer: 1/0 is inf, exp(800) is inf, log(-1) is nan.
-_REFUSALS = (ZeroDivisionError, OverflowError, ValueError)
+# What plain floats raise where NumPy has an answer: 1/0 is inf, exp(800) is inf, log(-1) is nan,
+# and (-4)**0.5, which would be complex and cannot be compared, is nan.
+_REFUSALS = (ZeroDivisionError, OverflowError, ValueError, TypeError)
 
 
 def _float(x: Any) -> float:
     """`x` as a float, if it is a real number; a message that helps, if not."""
+    if x.__class__ is float:
+        return x
     if isinstance(x, Real) or (
-        isinstance(x, np.ndarray) and x.ndim == 0 and x.dtype.kind in "biuf"
+        isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "biuf"
     ):
         return float(x)
     if isinstance(x, Value):
@@ -38,12 +42,18 @@ def _float(x: Any) -> float:
     raise TypeError(f"expected a number, not a {type(x).__name__}: {hint}")
 
 
+def _bare(x: float) -> Value:
+    node = _new(Value)
+    node._data = x
+    return node
+
+
 def _operand(x: Any) -> tuple[Any, float, bool]:
     """What to keep of an operand, its number, and whether it gets a gradient."""
     if isinstance(x, Value):
-        return x, x.data, x.requires_grad
-    number = _float(x)
-    return number, number, False
+        return x, x._data, x.requires_grad
+    x = _float(x)
+    return x, x, False
 
 
 def _reread(rule: Elementwise, *xs: float) -> list[float]:
@@ -68,20 +78,20 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
     def unary(a: Any) -> Value:
         active = True
         if a.__class__ is Value:
-            x = a.data
+            x = a._data
         else:
             a, x, active = _operand(a)
         try:
             y = forward(FLOATS, x)
-            da = derivative_a(FLOATS, x, y)
+            da = slope_a or derivative_a(FLOATS, x, y)
         except _REFUSALS:
             y = None
         if y.__class__ is not float or da.__class__ is not float:
             y, da = _reread(rule, x)
-        if not active or not is_recording():
-            return Constant(y)
+        if not active or is_recording() is not True:
+            return _unrecorded(rule, (a,), y, active)
         node = _new(Value)
-        node.data = y
+        node._data = y
         node.grad = None
         node.rule = rule
         node.a = a
@@ -92,36 +102,50 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
         return node
 
     def binary(a: Any, b: Any) -> Value:
-        active_a = active_b = True
-        if a.__class__ is Value:
-            x = a.data
-        else:
-            a, x, active_a = _operand(a)
-        if b.__class__ is Value:
-            z = b.data
-        else:
-            b, z, active_b = _operand(b)
+        if a.__class__ is not Value or b.__class__ is not Value:
+            return with_constant(a, b)
+        x = a._data
+        z = b._data
         try:
             y = forward(FLOATS, x, z)
-            da = derivative_a(FLOATS, x, z, y)
-            db = derivative_b(FLOATS, x, z, y)
+            da = slope_a or derivative_a(FLOATS, x, z, y)
+            db = slope_b or derivative_b(FLOATS, x, z, y)
         except _REFUSALS:
             y = None
         if y.__class__ is not float or da.__class__ is not float or db.__class__ is not float:
             y, da, db = _reread(rule, x, z)
-        if not (active_a or active_b) or not is_recording():
-            return Constant(y)
+        if is_recording() is not True:
+            return _unrecorded(rule, (a, b), y, True)
         node = _new(Value)
-        node.data = y
+        node._data = y
         node.grad = None
         node.rule = rule
         node.a = a
         node.b = b
-        node.da = da if active_a else None
-        node.db = db if active_b else None
+        node.da = da
+        node.db = db
         node.label = ""
         return node
 
+    def with_constant(a: Any, b: Any) -> Value:
+        a, x, active_a = _operand(a)
+        b, z, active_b = _operand(b)
+        node = binary(_bare(x), _bare(z))
+        if node.rule is None:
+            return _unrecorded(rule, (a, b), node._data, active_a or active_b)
+        if not active_a:
+            if not active_b:
+                return Constant(node._data)
+            node.da = None
+        elif not active_b:
+            node.db = None
+        node.a = a
+        node.b = b
+        return node
+
+    # A slope that is the same number everywhere, as that of +, need not be asked for.
+    slopes = [rule.formula(index, {}) for index in range(len(rule.inputs))]
+    slope_a, slope_b, *_ = [s.args[0] if s.op == "number" else None for s in slopes] + [None, None]
     if len(rule.inputs) == 1:
         (derivative_a,) = rule.backward
         return unary
@@ -131,15 +155,31 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
     raise TypeError(f"{rule.name}: an operation of Values has one or two operands")
 
 
+def _unrecorded(rule: Elementwise, operands: tuple[Any, ...], y: float, active: bool) -> Value:
+    """A constant; or, where detect_anomaly looks on, the node after all."""
+    watch = watching.get()
+    if watch is None or (operands[0].__class__ is Value and not hasattr(operands[0], "label")):
+        return Constant(y)  # a bare operand stands for one that is looked at in a moment
+    node: Value = Constant(y)
+    if active and recording.get():
+        token = recording.set(True)
+        try:
+            node = operation(rule)(*operands)
+        finally:
+            recording.reset(token)
+    watch.made(node, rule, operands, [getattr(x, "data", x) for x in operands])
+    return node
+
+
 def _reflected(rule: Elementwise) -> Callable[[Value, Any], Value]:
     apply = operation(rule)
     return lambda self, other: apply(other, self)
 
 
-def _method(rule: Elementwise) -> Callable[..., Value]:
-    if rule.keywords:
-        return lambda self, *arguments, **parameters: rule(self, *arguments, **parameters)
-    return operation(rule)
+def _method(function: Callable[..., Any]) -> Callable[..., Value]:
+    if isinstance(function, Elementwise) and not function.keywords:
+        return operation(function)
+    return lambda self, *arguments, **parameters: function(self, *arguments, **parameters)
 
 
 class Value(Node):
@@ -156,14 +196,14 @@ class Value(Node):
     # `a` and `b` are the operands (a plain number stays a float). `da` and `db` are the local
     # derivatives, taken at the forward pass, so that no later change of data can spoil a
     # gradient; None where the operand is a constant.
-    __slots__ = ("a", "b", "da", "data", "db", "grad", "label", "rule")
+    __slots__ = ("__weakref__", "_data", "a", "b", "da", "db", "grad", "label", "rule")
 
-    data: float
+    _data: float
     grad: float | None
     rule: Elementwise | None
     label: str
-    a: Value | float | None
-    b: Value | float | None
+    a: Any  # a Value, a float, or None
+    b: Any
     da: float | None
     db: float | None
 
@@ -175,9 +215,20 @@ class Value(Node):
                 f"Value(data, label): label is a string, not a {type(label).__name__}; to define "
                 "an operation of your own use engine.elementwise"
             )
-        self.data = _float(data)
+        self._data = _float(data)
         self.grad = self.rule = self.a = self.b = self.da = self.db = None
         self.label = label
+
+    @property
+    def data(self) -> float:
+        """The number."""
+        return self._data
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._data = _float(value)
+        if self.rule is None:
+            self.a = True  # a leaf has no operands; here it says that its number was replaced
 
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Value:
@@ -205,30 +256,46 @@ class Value(Node):
         return (self.a, self.b)
 
     @property
+    def operands(self) -> tuple[Any, ...]:
+        return () if self.rule is None else (self.a, self.b)[: len(self.rule.inputs)]
+
+    @property
     def parameters(self) -> dict[str, Any]:
         return {} if self.rule is None else self.rule.bound
 
     def sources(self) -> tuple[Node, ...]:
         if self.da is None:
-            return () if self.db is None else (self.b,)  # type: ignore[return-value]
-        return (self.a,) if self.db is None else (self.a, self.b)  # type: ignore[return-value]
+            return () if self.db is None else (self.b,)
+        return (self.a,) if self.db is None else (self.a, self.b)
 
     def active(self) -> list[tuple[int, Node]]:
         pairs = ((0, self.a, self.da), (1, self.b, self.db))
-        return [(i, x) for i, x, local in pairs if local is not None]  # type: ignore[misc]
+        return [(i, x) for i, x, local in pairs if local is not None]
 
     def send_back(self) -> None:
+        # The chain rule, for each operand. `pull` looks closer where the product is nan.
         upstream = self.grad
-        for operand, local in ((self.a, self.da), (self.b, self.db)):
-            if local is not None:
-                # The chain rule; an upstream of exactly 0 wins over a local inf or nan.
-                contribution = upstream * local if upstream else 0.0
-                before = operand.grad  # type: ignore[union-attr]
-                operand.grad = contribution if before is None else before + contribution  # type: ignore[union-attr]
+        if (local := self.da) is not None:
+            contribution = upstream * local if upstream else 0.0
+            if contribution != contribution:  # noqa: PLR0124
+                contribution = self.pull(0, upstream)
+            before = self.a.grad
+            self.a.grad = contribution if before is None else before + contribution
+        if (local := self.db) is not None:
+            contribution = upstream * local if upstream else 0.0
+            if contribution != contribution:  # noqa: PLR0124
+                contribution = self.pull(1, upstream)
+            before = self.b.grad
+            self.b.grad = contribution if before is None else before + contribution
 
-    def pull(self, index: int, upstream: float) -> float:
+    def pull(self, index: int, upstream: Any) -> float:
         local = self.local(index)
-        return upstream * local if upstream else 0.0
+        assert self.rule is not None
+        if not upstream or (local == 0 and self.rule.masks(index)):
+            return (
+                0.0  # an upstream of exactly 0 wins over a local inf or nan, and a mask over both
+            )
+        return upstream * local
 
     def local(self, index: int) -> Any:
         return self.db if index else self.da
@@ -244,7 +311,7 @@ class Value(Node):
             return None
         expression = rule.formula(index, {})
         values = {name: x.data for name, x in zip(rule.inputs, self.parents, strict=True)}
-        values["y"] = self.data
+        values["y"] = self._data
         # A slope that is computed from the result alone is never exactly 0: it is rounded.
         soft = not rule.hard and expression.names() == {"y"}
         numbers = expression.numeric(values, symbol=rule.symbol, soft=soft)
@@ -252,7 +319,7 @@ class Value(Node):
 
     def differentiable(self) -> tuple[Any, ...]:
         pairs = ((self.a, self.da), (self.b, self.db))[: len(self.parents)]
-        return tuple(getattr(x, "data", x) if local is None else x for x, local in pairs)
+        return tuple(plain(x) if local is None else x for x, local in pairs)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -261,13 +328,25 @@ class Value(Node):
     def changed(self) -> list[Node]:
         if self.rule is None:
             return []
-        xs = [x.data if isinstance(x, Value) else x for x in (self.a, self.b) if x is not None]
-        again = _reread(self.rule, *xs)
-        same = all(
-            then is None or then == now or (isnan(then) and isnan(now))
-            for then, now in zip((self.data, self.da, self.db), again, strict=False)
-        )
-        return [] if same else [x for _, x in self.active() if x.rule is None]
+        xs = [x._data if isinstance(x, Value) else x for x in self.operands]
+        now = self._again(*map(Value, xs))
+        pairs = ((self._data, now._data), (self.da, now.da), (self.db, now.db))
+        same = all(x is None or x == y or (isnan(x) and isnan(y or 0.0)) for x, y in pairs)
+        leaves: list[Any] = [x for x in self.parents if x.rule is None]
+        return [] if same else [x for x in leaves if x.a] or leaves
+
+    def run_again(self) -> None:
+        now = self._again(*self.operands)
+        self._data, self.da, self.db = now._data, now.da, now.db
+
+    def _again(self, *operands: Value | float) -> Value:
+        """The operation on other operands, in the same way, to the last digit."""
+        assert self.rule is not None
+        token = recording.set(True)
+        try:
+            return operation(self.rule)(*operands)
+        finally:
+            recording.reset(token)
 
     def seed(self, gradient: Any) -> float:
         return 1.0 if gradient is None else _float(gradient)
@@ -284,7 +363,7 @@ class Value(Node):
 
     def detach(self) -> Value:
         """The same number as a constant, cut from the graph."""
-        return Constant(self.data, self.label)
+        return Constant(self._data, self.label)
 
     # --- arithmetic; the named operations are added from the table below ------------------------
 
@@ -297,39 +376,47 @@ class Value(Node):
     __rpow__ = _reflected(ops.TABLE["_power_of_nodes"])
 
     def __pow__(self, exponent: Any) -> Value:
-        return ops.pow(self, exponent)
+        return choosing.pow(self, exponent)
 
     # --- a number among numbers ---------------------------------------------------------------
 
     def item(self) -> float:
         """The number alone: what to append to a list of losses, as it keeps no graph alive."""
-        return self.data
+        return self._data
+
+    __array_ufunc__, __array_function__ = array_ufunc, array_function
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(self._data, dtype)
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self._data)
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(self._data)
 
     def __lt__(self, other: Any) -> bool:
-        return self.data < (other.data if isinstance(other, Value) else other)
+        return self._data < _operand(other)[1]
 
     def __le__(self, other: Any) -> bool:
-        return self.data <= (other.data if isinstance(other, Value) else other)
+        return self._data <= _operand(other)[1]
 
     def __gt__(self, other: Any) -> bool:
-        return self.data > (other.data if isinstance(other, Value) else other)
+        return self._data > _operand(other)[1]
 
     def __ge__(self, other: Any) -> bool:
-        return self.data >= (other.data if isinstance(other, Value) else other)
+        return self._data >= _operand(other)[1]
+
+    def __format__(self, format_spec: str) -> str:
+        return format(self._data, format_spec) if format_spec else repr(self)
 
     def __repr__(self) -> str:
         label = f", label={self.label!r}" if self.label else ""
         grad = "None" if self.grad is None else f"{self.grad:.6g}"
-        return f"{type(self).__name__}(data={self.data:.6g}, grad={grad}{label})"
+        return f"{type(self).__name__}(data={self._data:.6g}, grad={grad}{label})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are leaves
-        return type(self), (self.data, self.label)
+        return type(self), (self._data, self.label)
 
 
 class Constant(Value):
@@ -340,6 +427,6 @@ class Constant(Value):
     requires_grad = False
 
 
-for _name, _rule in ops.TABLE.items():
-    if not _name.startswith("_"):
-        setattr(Value, _name, _method(_rule))
+for _name, _function in choosing.FUNCTIONS.items():
+    if _name != "where":  # the condition would be the node itself
+        setattr(Value, _name, _method(_function))

@@ -1,0 +1,566 @@
+"""What the engine promises, line by line."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import math
+import pickle
+import subprocess
+import sys
+import threading
+from contextvars import copy_context
+from typing import Any
+
+import numpy as np
+import pytest
+
+import engine
+from engine import Tensor, Value, no_grad, tensor
+
+BOTH = pytest.mark.parametrize(
+    "leaf", [Value, lambda x, label="": Tensor(x, requires_grad=True, label=label)]
+)
+
+
+def vector(*data: float, **keywords: Any) -> Tensor:
+    return Tensor(list(data), requires_grad=True, **keywords)
+
+
+# === Nodes and graphs ===========================================================================
+
+
+@BOTH
+def test_nodes_have_data_grad_op_parents_label(leaf: Any) -> None:
+    a = leaf(2.0, label="a")
+    b = a * a
+    assert (float(b), b.grad, b.op, b.label) == (4.0, None, "mul", "")
+    assert b.parents == (a, a)  # repeats kept
+    assert (a.op, a.parents, a.label) == ("", (), "a")
+    a.label = "renamed"
+    assert a.label == "renamed"
+    assert (b._prev, b._op) == (b.parents, b.op)  # micrograd's readers
+
+
+def test_operands_that_were_numbers_are_constants() -> None:
+    for y, number in ((Value(3.0) - 1, 1.0), (2.0 * Value(3.0), 2.0), (vector(3.0) - 1, 1.0)):
+        (constant,) = (p for p in y.parents if not p.requires_grad)
+        assert float(constant) == number
+        y.backward()
+        assert constant.grad is None
+
+
+def test_a_tensor_leaf_collects_a_gradient_only_if_asked() -> None:
+    x, w = Tensor([1.0, 2.0]), vector(3.0, 4.0)
+    y = (x * w).sum()
+    y.backward()
+    assert x.grad is None
+    assert w.grad.tolist() == [1.0, 2.0]
+    assert y.requires_grad
+    x.requires_grad_()
+    (x * w).sum().backward()
+    assert x.grad.tolist() == [3.0, 4.0]
+
+
+def test_dtypes_follow_pytorch() -> None:
+    assert Tensor([1, 2]).dtype == np.float64
+    assert tensor([1, 2]).dtype == np.int64
+    assert tensor([True]).dtype == bool
+    assert tensor(np.zeros(2, np.float32)).dtype == np.float32
+    assert Tensor([1.0], dtype=np.float32).dtype == np.float32
+    for constant in (tensor([1, 2]), tensor([True])):
+        with pytest.raises(RuntimeError, match="only floating"):
+            constant.requires_grad_()
+        assert not (constant * 2).requires_grad
+    engine.set_default_dtype(np.float32)
+    try:
+        assert tensor([1.0]).dtype == Tensor([1, 2]).dtype == np.float32
+    finally:
+        engine.set_default_dtype(np.float64)
+
+
+def test_none_is_not_computed_and_zero_is_computed() -> None:
+    a, b = Value(-1.0), Value(2.0)
+    a.relu().backward()
+    assert (a.grad, b.grad) == (0.0, None)
+
+
+@BOTH
+def test_grad_is_plain_data(leaf: Any) -> None:
+    x = leaf(3.0)
+    (x * x).backward()
+    assert type(x.grad) in (float, np.ndarray)
+    w = Tensor(np.ones((2, 3), np.float32), requires_grad=True)
+    (w * 2).sum().backward()
+    assert (w.grad.shape, w.grad.dtype) == ((2, 3), np.float32)
+
+
+@BOTH
+def test_gradients_that_are_nodes_come_from_engine_grad_to_any_order(leaf: Any) -> None:
+    x = leaf(2.0)
+    y = x**4
+    for expected in (32.0, 48.0, 48.0, 24.0):
+        (y,) = engine.grad(y, x, create_graph=True)
+        assert float(y) == expected
+    assert x.grad is None
+    other = leaf(1.0)
+    with pytest.raises(RuntimeError, match="allow_unused"):
+        engine.grad(x * x, other)
+    assert engine.grad(x * x, [x, other], allow_unused=True) == (4.0, None)
+
+
+def test_backward_of_a_tensor_takes_pytorchs_arguments() -> None:
+    w, v = vector(1.0, 2.0), vector(5.0, 6.0)
+    (w * v).backward(np.array([1.0, 10.0]))
+    assert w.grad.tolist() == [5.0, 60.0]
+    (w * v).backward(tensor([1.0, 1.0]), retain_graph=True, inputs=[v])
+    assert v.grad.tolist() == [2.0, 22.0]
+    assert w.grad.tolist() == [5.0, 60.0]
+    with pytest.raises(ValueError, match=r"engine\.grad"):
+        (w * v).sum().backward(create_graph=True)
+
+
+@BOTH
+def test_leaves_accumulate_and_intermediates_are_overwritten(leaf: Any) -> None:
+    x = leaf(3.0)
+    y = x**3
+    y.backward()
+    assert x.grad == 27.0
+    y.backward()
+    assert x.grad == 54.0  # micrograd: 72
+    a = leaf(2.0)
+    trunk = a * a
+    first, second = trunk * 3, trunk * 5
+    first.backward()
+    second.backward()
+    assert a.grad == 4 * 3 + 4 * 5  # two losses on one trunk: the sum of both
+    assert trunk.grad == 5.0
+
+
+@BOTH
+def test_every_intermediate_keeps_its_grad(leaf: Any) -> None:
+    x = leaf(3.0)
+    a = x * 2
+    b = a * a
+    b.backward()
+    assert (b.grad, a.grad, x.grad) == (1.0, 12.0, 24.0)
+
+
+@BOTH
+def test_the_graph_is_freed_by_reference_counting_alone(leaf: Any) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        y = leaf(1.0)
+        for _ in range(100):
+            y = (y * 2).tanh() + y
+        y.backward()
+        assert y.parents  # it can be drawn after backward()
+        del y
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_long_chain_builds_runs_backward_and_is_freed() -> None:
+    x = Value(1.0)
+    y = x
+    for _ in range(50_000):  # the million is a benchmark
+        y = y + 1.0
+    y.backward()
+    assert x.grad == 1.0
+    del y
+    t = vector(1.0)
+    u = t
+    for _ in range(20_000):
+        u = u + 1.0
+    u.backward()
+    assert t.grad.tolist() == [1.0]
+
+
+@BOTH
+def test_doubling_a_hundred_times_is_linear(leaf: Any) -> None:
+    x = leaf(1.0)
+    y = x
+    for _ in range(100):
+        y = y + y
+    y.backward()
+    assert x.grad == 2.0**100
+
+
+@BOTH
+def test_order_matters_where_a_node_is_used_twice(leaf: Any) -> None:
+    a = leaf(1.0)
+    b = a + a
+    (b + b).backward()
+    assert a.grad == 4.0  # the naive recursion: 8
+
+
+def test_leaves_are_never_merged_by_value() -> None:
+    a, b = Value(2.0), Value(2.0)
+    (a * b * b).backward()
+    assert (a.grad, b.grad) == (4.0, 8.0)
+
+
+def test_order_is_the_same_in_every_run() -> None:
+    program = (
+        "from engine import Value\n"
+        "from engine.backprop import order\n"
+        "a, b = Value(1.0, 'a'), Value(2.0, 'b')\n"
+        "c = (a * b + a.tanh()) / (b - a * 3)\n"
+        "print([(n.op, n.data) for n in order(c)])\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(filter(None, sys.path))},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(outputs) == 1
+
+
+def test_one_node_per_operation_written() -> None:
+    a, b = Value(1.0), Value(2.0)
+    y = -(a - b) / b
+    ops = []
+    while y.op:
+        ops.append(y.op)
+        y = y.parents[0]
+    assert ops == ["div", "neg", "sub"]
+
+
+@BOTH
+def test_no_grad_records_nothing_and_detach_cuts(leaf: Any) -> None:
+    x = leaf(3.0)
+    with no_grad():
+        y = x * x
+    assert (y.requires_grad, y.parents, y.op) == (False, (), "")
+    z = x * x.detach()
+    z.backward()
+    assert x.grad == 3.0
+    with pytest.raises(RuntimeError, match="constant"):
+        y.backward()
+
+
+def test_no_grad_is_per_thread_and_per_task() -> None:
+    seen = {}
+
+    def other() -> None:
+        seen["thread"] = (Value(1.0) * 2).requires_grad
+
+    def enter() -> None:
+        with no_grad():
+            seen["inside"] = (Value(1.0) * 2).requires_grad
+
+    with no_grad():
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    copy_context().run(enter)
+    seen["after"] = (Value(1.0) * 2).requires_grad
+    assert seen == {"thread": True, "inside": False, "after": True}
+
+
+def test_no_grad_ends_with_an_exception() -> None:
+    with pytest.raises(KeyError), no_grad():
+        raise KeyError
+    assert (Value(1.0) * 2).requires_grad
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+)
+@BOTH
+def test_copies_and_pickles_are_leaves_with_the_same_data(leaf: Any, duplicate: Any) -> None:
+    x = leaf(3.0, label="x")
+    y = x * x
+    y.backward()
+    for node in (x, y):
+        twin = duplicate(node)
+        assert type(twin) is type(node)
+        assert (float(twin), twin.grad, twin.parents, twin.op) == (float(node), None, (), "")
+        assert twin.label == node.label
+        assert twin.requires_grad
+        (twin * 2).backward()
+        assert twin.grad == 2.0
+    assert x.grad == 6.0
+    constant = duplicate(y.detach())
+    assert not constant.requires_grad
+
+
+def test_values_compare_by_identity_and_order_by_data() -> None:
+    a, b = Value(2.0), Value(2.0)
+    assert a != b
+    assert a == a  # noqa: PLR0124
+    assert len({a, b}) == 2
+    assert (a < 3, a <= b, a > b, a <= 3.0) == (True, True, False, True)
+
+
+def test_tensor_comparisons_are_boolean_constants() -> None:
+    t = vector(1.0, 2.0)
+    mask = t > 1.5
+    assert (mask.dtype, mask.requires_grad, mask.tolist()) == (bool, False, [False, True])
+    assert float(mask.float().mean()) == 0.5
+    assert t[mask].tolist() == [2.0]
+    assert (t == tensor([1.0, 0.0])).tolist() == [True, False]
+    assert (t != 1.0).tolist() == [False, True]
+    with pytest.raises(ValueError, match=r"shape \(2,\)"):
+        bool(mask)
+    assert bool(t[0] > 0.5) is True
+
+
+def test_conversions() -> None:
+    assert (float(Value(2.5)), int(Value(2.5)), Value(2.5).item()) == (2.5, 2, 2.5)
+    t = vector(2.5)
+    assert (float(t), int(t), t.item()) == (2.5, 2, 2.5)
+    assert np.asarray(vector(1.0, 2.0)).tolist() == [1.0, 2.0]
+    assert float(np.asarray(Value(2.5))) == 2.5
+    assert len(Tensor(np.zeros((3, 2)))) == 3
+    rows = list(Tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True))
+    assert [r.tolist() for r in rows] == [[1.0, 2.0], [3.0, 4.0]]
+    assert all(r.requires_grad for r in rows)
+    for scalar in (Tensor(1.0), Value(1.0)):
+        with pytest.raises(TypeError):
+            len(scalar)
+        with pytest.raises(TypeError):
+            iter(scalar)
+    with pytest.raises((ValueError, RuntimeError, TypeError)):
+        float(vector(1.0, 2.0))
+
+
+def test_reprs_are_short_and_say_what_matters() -> None:
+    assert repr(Value(2.0, "x")) == "Value(data=2, grad=None, label='x')"
+    x = Value(0.5)
+    (x * 3).backward()
+    assert repr(x) == "Value(data=0.5, grad=3)"
+    assert repr(vector(1.0, 2.0)) == "tensor([1., 2.], requires_grad=True)"
+    assert "op=mul" in repr(vector(1.0) * 2)
+    assert "dtype=float32" in repr(Tensor([1.0], dtype=np.float32))
+    assert "label='w'" in repr(vector(1.0, label="w"))
+    assert len(repr(Tensor(np.zeros((100, 100))))) < 400
+    assert repr(engine.tanh) == "<operation tanh>"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "says"),
+    [
+        (lambda: Value(Value(2.0)), "Value"),
+        (lambda: Value("2"), "number"),
+        (lambda: Value(2j), "number"),
+        (lambda: Value(np.ones(2)), r"engine\.tensor"),
+        (lambda: Value(2.0) * vector(1.0), "Tensor"),
+        (lambda: vector(1.0) * Value(2.0), "Value"),
+        (lambda: vector(1.0) + "a", "str"),
+        (lambda: Value(1.0) + "a", "str"),
+        (lambda: Value(1.0) + 1j, "complex"),
+        (lambda: vector(1.0) + 1j, "complex"),
+        (lambda: vector(1.0) + [1.0], r"engine\.tensor"),  # noqa: RUF005
+        (lambda: Tensor("a"), "numbers"),
+        (lambda: Tensor([1j]), "complex"),
+        (lambda: Tensor(Value(1.0)), r"value\.data"),
+        (lambda: Tensor([Value(1.0)]), r"v\.data"),
+        (lambda: Value(1.0, 2), "label"),
+    ],
+)
+def test_what_cannot_be_meant_raises_and_says_what_to_write(attempt: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        attempt()
+
+
+# === Numbers ====================================================================================
+
+
+@BOTH
+def test_if_the_forward_is_finite_backward_does_not_raise(leaf: Any) -> None:
+    for function, x in (
+        (lambda x: x**0.5, 0.0),
+        (lambda x: x**0, 0.0),
+        (lambda x: engine.sqrt(x), 0.0),
+        (lambda x: 1 / (1 + engine.exp(x)), 800.0),
+        (lambda x: engine.pow(x, 1.5), 0.0),
+        (lambda x: engine.abs(x), 0.0),
+    ):
+        node = leaf(x)
+        with np.errstate(all="ignore"):
+            y = function(node)
+        assert math.isfinite(float(y))
+        y.backward()
+
+
+@BOTH
+def test_zero_upstream_wins(leaf: Any) -> None:
+    x = leaf(0.0)
+    (engine.sqrt(x) * 0.0).backward()
+    assert x.grad == 0.0
+    x = leaf(-1.0)
+    with np.errstate(all="ignore"):
+        engine.where(x > 0, engine.log(x), 2 * x).backward()
+    assert x.grad == 2.0
+
+
+def test_scalars_follow_numpys_float_semantics() -> None:
+    assert (1 / Value(0.0)).data == math.inf
+    assert Value(800.0).exp().data == math.inf
+    assert math.isnan((Value(-4.0) ** 0.5).data)
+    assert math.isnan(Value(-1.0).log().data)
+    assert (Value(0.0) ** -1).data == math.inf
+
+
+def test_tensor_operations_warn_forward_as_numpy_does_and_backward_is_silent() -> None:
+    x = vector(0.0, 1.0)
+    with pytest.warns(RuntimeWarning, match="divide by zero"):
+        y = x.log()
+    y.backward(np.ones(2))  # warnings are errors here
+
+
+@pytest.mark.parametrize("big", [1000.0, 1e4])
+def test_stable_at_the_extremes(big: float) -> None:
+    x = vector(-big, 0.0, big)
+    for function, values, slopes in (
+        (engine.sigmoid, [0, 0.5, 1], [0, 0.25, 0]),
+        (engine.tanh, [-1, 0, 1], [0, 1, 0]),
+        (engine.softplus, [0, math.log(2), big], [0, 0.5, 1]),
+        (lambda x: engine.softmax(x, 0), [0, 0, 1], [0, 0, 0]),
+        (lambda x: engine.log_softmax(x, 0), [-2 * big, -big, 0], [1, 1, -2]),
+        (lambda x: engine.logsumexp(x, 0).reshape(1), [big], [0, 0, 1]),
+    ):
+        y = function(x)
+        assert np.allclose(y.data, values)
+        (first,) = engine.grad(y, x, np.ones(y.shape), create_graph=True)
+        assert np.allclose(first.data, slopes)
+        (second,) = engine.grad(first.sum(), x, allow_unused=True)
+        assert second is None or np.isfinite(second).all()
+
+
+def test_float32_in_float32_out() -> None:
+    x = Tensor([0.5, 1.5], requires_grad=True, dtype=np.float32)
+    y = (2.0 * x + np.float64(1.0)).tanh() ** 2 / 3
+    assert y.dtype == np.float32
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+
+
+def test_boundary_values_of_reductions() -> None:
+    for function in (engine.amax, engine.max):
+        x = vector(1.0, 3.0, 3.0)
+        function(x).backward()
+        assert x.grad.tolist() == [0.0, 0.5, 0.5]
+    for function in (engine.amin, engine.min):
+        x = vector(1.0, 1.0, 3.0)
+        function(x).backward()
+        assert x.grad.tolist() == [0.5, 0.5, 0.0]
+    x = vector(2.0, 0.0, 3.0)
+    engine.prod(x).backward()
+    assert x.grad.tolist() == [0.0, 6.0, 0.0]
+    x = vector(0.0, 0.0)
+    engine.norm(x).backward()
+    assert x.grad.tolist() == [0.0, 0.0]
+
+
+# === Errors =====================================================================================
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (lambda a: a + Tensor(np.ones(4)), ["add", "(2, 3)", "(4,)"]),
+        (lambda a: a @ Tensor(np.ones((4, 2))), ["matmul", "(2, 3)", "(4, 2)"]),
+        (lambda a: a.reshape(5), ["reshape", "(2, 3)", "5"]),
+        (lambda a: a.sum(dim=2), ["sum", "dim", "2"]),
+        (lambda a: a.mean(dim=(0, 0)), ["mean", "dim"]),
+        (lambda a: a.permute(0, 0), ["permute", "dims"]),
+        (lambda a: engine.softmax(a, 5), ["softmax", "dim", "5"]),
+        (lambda a: engine.cat([a, Tensor(np.ones((2, 4)))]), ["cat", "(2, 3)", "(2, 4)"]),
+        (lambda a: engine.stack([a, Tensor(np.ones(3))]), ["stack", "(2, 3)", "(3,)"]),
+        (lambda a: engine.cat([]), ["cat"]),
+        (lambda a: a[5], ["getitem", "5"]),
+        (lambda a: a.sum(dimension=0), ["dimension"]),
+        (lambda a: a.tanh(approximate=True), ["tanh", "approximate"]),
+        (
+            lambda a: engine.contraction.linear(a, Tensor(np.ones((2, 4)))),
+            ["linear", "(2, 3)", "(2, 4)"],
+        ),
+        (lambda a: engine.where(a > 0, a, Tensor(np.ones(4))), ["where", "(2, 3)", "(4,)"]),
+    ],
+)
+def test_wrong_shapes_dims_and_arguments_raise_at_the_call(attempt: Any, words: list[str]) -> None:
+    with pytest.raises((ValueError, IndexError, TypeError, RuntimeError)) as caught:
+        attempt(Tensor(np.ones((2, 3)), requires_grad=True))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_backward_says_why_it_cannot() -> None:
+    with pytest.raises(RuntimeError, match=r"shape \(2,\).*\.sum\(\)"):
+        (vector(1.0, 2.0) * 2).backward()
+    for constant in (Tensor([1.0]), Value(1.0).detach()):
+        with pytest.raises(RuntimeError, match="constant"):
+            constant.backward()
+    for node in (Value(1.0) * 2, vector(1.0) * 2):
+        with no_grad(), pytest.raises(RuntimeError, match="no_grad"):
+            node.backward()
+        with no_grad(), pytest.raises(RuntimeError, match="no_grad"):
+            engine.grad(node, node)
+    with pytest.raises(RuntimeError, match=r"\(3,\).*\(2,\)"):
+        (vector(1.0, 2.0) * 2).backward(np.ones(3))
+
+
+# --- stale graphs -----------------------------------------------------------------------------
+
+
+@BOTH
+def test_first_order_backward_uses_the_numbers_of_the_forward_pass(leaf: Any) -> None:
+    w = leaf(3.0)
+    y = w * w
+    w.data = type(w.data)(7.0) if isinstance(w, Value) else np.array(7.0)
+    y.backward()
+    assert w.grad == 6.0
+
+
+def rebound(p: Any) -> None:
+    p.data = p.data - 1.0
+
+
+def augmented(p: Any) -> None:
+    p.data -= 1.0
+
+
+@pytest.mark.parametrize("change", [rebound, augmented])
+@BOTH
+def test_a_graph_whose_leaf_changed_is_stale(leaf: Any, change: Any) -> None:
+    w = leaf(3.0, label="w")
+    y = w.tanh() * w
+    engine.grad(y, w, create_graph=True)  # fresh
+    change(w)
+    with pytest.raises(RuntimeError, match=r"w changed after this graph was built: draw|w changed"):
+        engine.grad(y, w, create_graph=True)
+
+
+def test_fresh_graphs_of_values_are_never_called_stale() -> None:
+    """The same numbers, computed again, must be the same to the last digit."""
+    for name in ("exp", "tanh", "sigmoid", "log", "sin", "softplus", "sqrt"):
+        for x in np.linspace(0.01, 3.0, 200):
+            node = Value(float(x))
+            engine.grad(getattr(node, name)(), node, create_graph=True)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "masked",
+    [
+        engine.relu,
+        lambda x: engine.clamp(x, min=0.0),
+        lambda x: engine.maximum(x, 0.0),
+        lambda x: engine.where(x.data > 0, x, 0.0),
+    ],
+)
+def test_what_is_masked_gets_zero_even_from_an_infinite_upstream(masked: Any, leaf: Any) -> None:
+    x = leaf(-1.0)
+    y = masked(x).sqrt()  # the slope of sqrt at 0 is inf
+    y.backward()
+    (as_node,) = engine.grad(y, x, create_graph=True)
+    assert (x.grad, as_node.data) == (0.0, 0.0)
