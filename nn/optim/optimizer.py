@@ -1,0 +1,156 @@
+"""What all optimizers share: parameter groups, state, and one step over all parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from engine.node import Node
+from engine.readings import Array
+
+# What an update computes with: arrays for Tensors, floats for Values.
+Number = TypeVar("Number", float, Array)
+Group = dict[str, Any]
+
+
+class Optimizer:
+    """The base class. A subclass says in `update` how one parameter changes.
+
+    `params` are Tensors or Values, or dicts `{"params": [...], "lr": ...}` with settings of their
+    own for each group; `defaults` are the settings of those that do not say.
+    """
+
+    def __init__(self, params: Any, defaults: Mapping[str, Any]) -> None:
+        if not isinstance(params, Iterable) or isinstance(params, Node):
+            raise TypeError(
+                f"{type(self).__name__} takes an iterable of parameters, not a "
+                f"{type(params).__name__}: give it model.parameters()"
+            )
+        self.defaults = dict(defaults)
+        self.state: dict[Node, dict[str, Any]] = {}
+        self.param_groups: list[Group] = []
+        given = list(params)
+        if not given:
+            raise ValueError(f"{type(self).__name__} got no parameters to optimize")
+        for group in given if isinstance(given[0], Mapping) else [{"params": given}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: Mapping[str, Any]) -> None:
+        """Optimize these parameters too, with the settings that stand beside `params`."""
+        params = param_group["params"]
+        params = [params] if isinstance(params, Node) else list(params)
+        known = {p for group in self.param_groups for p in group["params"]}
+        for place, p in enumerate(params):
+            if not isinstance(p, Node):
+                raise TypeError(f"parameter {place} is a {type(p).__name__}, not a Tensor or Value")
+            if not p.is_leaf:
+                raise ValueError(
+                    f"parameter {p.label or place} is the result of {p.op}: only leaves are "
+                    "optimized, as nothing would remember the change"
+                )
+            if p in known:
+                raise ValueError(f"parameter {p.label or place} is given twice")
+            known.add(p)
+        group = {**self.defaults, **param_group, "params": params}
+        for name in group.keys() - self.defaults.keys() - {"params"}:
+            raise TypeError(f"{type(self).__name__} has no setting {name!r}")
+        self.check(group)
+        self.param_groups.append(group)
+
+    def check(self, group: Group) -> None:
+        """Raise ValueError where the settings of a group make no sense."""
+        for name, value in group.items():
+            if name != "params" and not isinstance(value, (bool, tuple)) and value < 0:
+                raise ValueError(f"{type(self).__name__}: {name} is {value}, expected at least 0")
+
+    def update(self, data: Number, grad: Number, state: dict[str, Any], group: Group) -> Number:
+        """The new numbers of one parameter. Nothing given is changed but `state`."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient. `closure`, if given, computes the loss and
+        its gradients first, and its loss is returned."""
+        loss = None if closure is None else closure()
+        for group in self.param_groups:
+            maximize = group["maximize"]
+            for p in group["params"]:
+                grad = p.grad
+                if grad is not None:
+                    if isinstance(grad, np.ndarray) and grad.strides != p.data.strides:
+                        grad = _laid_out("gradient", grad, p)
+                    state = self.state.setdefault(p, {})
+                    p.data = self.update(p.data, -grad if maximize else grad, state, group)
+        return loss
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters: `.grad` is None again, not computed."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings and state, with parameters as numbers; by PyTorch's names."""
+        number = {p: i for i, p in enumerate(self._parameters())}
+        return {
+            "state": {number[p]: dict(state) for p, state in self.state.items()},
+            "param_groups": [
+                {**group, "params": [number[p] for p in group["params"]]}
+                for group in self.param_groups
+            ],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned, here or in PyTorch, for the same parameters in the
+        same order."""
+        groups = state_dict["param_groups"]
+        sizes = [[len(g["params"]) for g in gs] for gs in (groups, self.param_groups)]
+        if sizes[0] != sizes[1]:
+            raise ValueError(
+                f"the state is of groups of {sizes[0]} parameters, the optimizer has {sizes[1]}"
+            )
+        parameters = self._parameters()
+        self.state = {
+            parameters[number]: {k: _own(k, value, parameters[number]) for k, value in s.items()}
+            for number, s in state_dict["state"].items()
+        }
+        for own, given in zip(self.param_groups, groups, strict=True):
+            own.update(copy.deepcopy({k: v for k, v in given.items() if k != "params"}))
+
+    def _parameters(self) -> list[Node]:
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def __repr__(self) -> str:
+        lines = [type(self).__name__ + " ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {name}: {group[name]}" for name in sorted(group) if name != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _own(name: str, value: Any, parameter: Node) -> Any:
+    """A copy of one number or array of a state, as a step of this parameter computes with it."""
+    if name == "step":
+        return int(value)
+    if not isinstance(parameter.data, np.ndarray):
+        return float(value)
+    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+    return _laid_out("state", array, parameter)
+
+
+def _laid_out(what: str, array: Array, parameter: Node) -> Array:
+    """A copy in the dtype and the memory layout of the parameter's numbers.
+
+    Sums and products of matrices may differ in their last bit with the layout. So a step must not
+    change the parameter's to its gradient's: a training that goes on from a file, where the layout
+    is not kept, would then end with other numbers.
+    """
+    if array.shape != parameter.data.shape:
+        raise ValueError(
+            f"the {what} has shape {array.shape}, parameter {parameter.label} {parameter.data.shape}"
+        )
+    own = np.empty_like(parameter.data)
+    own[...] = array
+    return own

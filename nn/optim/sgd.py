@@ -1,0 +1,56 @@
+"""Gradient descent, with momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nn.optim.optimizer import Group, Number, Optimizer
+
+
+class SGD(Optimizer):
+    """w ← w − lr·g; with momentum μ: v ← μv + (1 − dampening)·g and w ← w − lr·v (Sutskever et al.
+    2013, in PyTorch's form). With `nesterov` the step is g + μv. `weight_decay` λ adds λw to g.
+
+    >>> import engine, nn
+    >>> w = engine.Value(3.0)
+    >>> optimizer = nn.optim.SGD([w], lr=0.1)
+    >>> (w * w).backward()
+    >>> optimizer.step()
+    >>> w.data
+    2.4
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        settings = {"lr": lr, "momentum": momentum, "dampening": dampening}
+        settings |= {"weight_decay": weight_decay, "nesterov": nesterov, "maximize": maximize}
+        super().__init__(params, settings)
+
+    def check(self, group: Group) -> None:
+        super().check(group)
+        if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
+            raise ValueError("SGD: nesterov needs a momentum, and no dampening")
+
+    def update(self, data: Number, grad: Number, state: dict[str, Any], group: Group) -> Number:
+        momentum, dampening = group["momentum"], group["dampening"]
+        if group["weight_decay"]:
+            grad = grad + group["weight_decay"] * data
+        if momentum:
+            before = state.get("momentum_buffer")
+            # The first is a copy: who sets p.grad[...] = 0 does not mean the momentum.
+            v = +grad if before is None else momentum * before + (1 - dampening) * grad
+            state["momentum_buffer"] = v
+            grad = grad + momentum * v if group["nesterov"] else v
+        step = -float(group["lr"]) * grad
+        step += data
+        return step
