@@ -1,0 +1,122 @@
+"""The edges of a picture: the local derivative, and what it made of the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from engine.backprop import Step
+from engine.formula import read
+from engine.node import Node
+from engine.rule import Elementwise
+from viz.groups import Group
+from viz.layers import Array
+from viz.measure import measure, measure_all
+from viz.parts import Edge, Number, Summary
+from viz.style import number, printable, shorten
+
+_LARGEST_SVD = 200_000  # elements: a few hundredths of a second
+
+
+def edges_of(
+    groups: Sequence[Group],
+    ids: Mapping[Node, str],
+    labels: Mapping[Node, str],
+    steps: Iterable[Step],
+) -> tuple[Edge, ...]:
+    """One edge per use of an operand: what is used twice has two. Where nodes are folded, one for
+    all uses of one group by another.
+
+    ``ids`` says as what a node is drawn, ``labels`` what it is called.
+    """
+    passed = {(step.node, step.index): step for step in steps}
+    edges: list[Edge] = []
+    for group in groups:
+        uses: dict[tuple[str, int], list[tuple[Node, int]]] = {}
+        head = ids[group.face]
+        for node in group.members:
+            for index, operand in enumerate(node.parents):
+                tail = ids.get(operand, head)
+                if tail != head:
+                    place = index if group.kind == "alike" else 0
+                    uses.setdefault((tail, place), []).append((node, index))
+        for (tail, place), those in uses.items():
+            edge = Edge(f"e{len(edges)}", tail, head, place, count=len(those))
+            taken = [step for use in those if (step := passed.get(use))]
+            edge = _derivative(edge, *those[0], labels) if len(those) == 1 else _all(edge, taken)
+            if taken:
+                upstream = measure_all([step.upstream for step in taken])
+                contribution = measure_all([step.contribution for step in taken])
+                edge = replace(edge, upstream=upstream, contribution=contribution)
+            edges.append(edge)
+    return tuple(edges)
+
+
+def _all(edge: Edge, steps: Sequence[Step]) -> Edge:
+    """The local derivatives of many edges, where they are numbers."""
+    locals_ = [step.local for step in steps]
+    if not locals_ or any(isinstance(x, np.ndarray) or x is None for x in locals_):
+        return edge
+    return replace(edge, local=_one_or_many(measure(locals_)))
+
+
+def _one_or_many(local: Number) -> Number:
+    return local.low if isinstance(local, Summary) and local.low == local.high else local
+
+
+def _derivative(edge: Edge, node: Node, index: int, labels: Mapping[Node, str]) -> Edge:
+    """The edge with its local derivative, as number and formula."""
+    edge = replace(edge, shape=np.shape(node.parents[index].data))
+    if not node.parents[index].requires_grad:
+        return edge
+    edge = replace(edge, note=_note(node, index))
+    rule = node.rule
+    if not isinstance(rule, Elementwise):
+        return edge
+    letters, names = _names(node, rule, labels)
+    result = rule.symbol if rule.symbol.isidentifier() else labels[node] or "out"
+    symbolic = read(rule.backward[index], [*names, result], node.arguments).symbolic()
+    local = _one_or_many(measure(node.local(index)))
+    _, numeric = node.formula(index) or ("", "")
+    if symbolic in letters:  # it is just an operand that has no name: the number says more
+        symbolic = ""
+    return replace(edge, local=local, symbolic=symbolic, numeric=numeric)
+
+
+def _names(
+    node: Node, rule: Elementwise, labels: Mapping[Node, str]
+) -> tuple[list[str], list[str]]:
+    """What a formula may call the operands: the rule's own letters, unless a letter is the label
+    of something in the graph; and their labels, or the number of a constant."""
+    taken = set(labels.values())
+    letters = ["in" if letter in taken else letter for letter in rule.inputs]
+    names = []
+    for letter, operand in zip(letters, node.parents, strict=True):
+        name = shorten(printable(labels[operand]))
+        if not name and not operand.requires_grad and np.ndim(operand.data) == 0:
+            name = number(float(operand.data))
+        names.append(name or letter)
+    return letters, names
+
+
+def _note(node: Node, index: int) -> str:
+    """What happens to a gradient on its way to an operand, besides a local derivative."""
+    there, here = node.data, node.parents[index].data
+    if node.op == "mean":
+        return f"each ×1/{np.size(here) // max(1, np.size(there))}"
+    if node.op == "sum":
+        return "each ×1"
+    if node.op in ("matmul", "linear") and index < 2:
+        return _stretch(node.parents[1 - index].data)
+    if np.size(here) < np.size(there):
+        return f"summed over {np.size(there) // max(1, np.size(here))}"
+    return ""
+
+
+def _stretch(matrix: Array) -> str:
+    """The largest factor by which multiplying with a matrix can change a gradient's length."""
+    if matrix.ndim != 2 or matrix.size > _LARGEST_SVD or not np.isfinite(matrix).all():
+        return ""
+    return f"up to ×{number(float(np.linalg.norm(matrix, 2)))}"
