@@ -229,6 +229,8 @@ def _rows_of(input: Any) -> Any:
     """Logits (N, C), (C,) or (N, C, d1, ...) as rows, one for each target: (M, C)."""
     if input.ndim == 2:
         return input
+    if input.ndim == 0:
+        raise ValueError("expected an input of shape (N, C), (C,) or (N, C, d1, ...), got ()")
     if input.ndim > 2:
         input = permute(input, (0, *range(2, input.ndim), 1))
     return input.reshape(-1, input.shape[-1])

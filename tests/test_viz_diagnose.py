@@ -177,6 +177,16 @@ def test_rows_name_the_layers_by_their_parameters():
     assert (report.R, report.rho) == (1.0, None)
 
 
+def test_a_layer_beside_a_skip_connection_goes_by_its_own_parameters():
+    x = Tensor(np.ones((4, 2)))
+    block = [nn.Linear(2, 2) for _ in range(3)]
+    model = nn.Sequential(*block)  # gives them their labels
+    h = block[0](x)
+    loss = (h + block[2](block[1](h).relu())).sum()
+    assert len(model) == 3
+    assert [row.name for row in viz.diagnose(loss).layers] == ["1 relu"]
+
+
 def test_a_learners_own_activation_is_diagnosed():
     hard_tanh = engine.elementwise(
         "hard_tanh",

@@ -261,6 +261,9 @@ def test_a_large_graph_of_tensors_folds_by_module():
     assert sum(node.count for node in picture.nodes) == nodes
     labels = list(by_label(picture))
     assert labels[:2] == ["blocks.29.key", "blocks.29.query"]
+    last = picture.node("blocks.29.key")  # shows its result, not its parameters
+    assert (last.value.low, last.value.high) == (h.data.min(), h.data.max())
+    assert last.folded == "5 nodes, 2 parameters"
     coarser = viz.draw(loss, max_nodes=40)
     assert list(by_label(coarser)) == [f"blocks.{block}" for block in reversed(range(30))]
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 import engine
+from engine import Value
 from engine.backprop import Step, check_fresh
 from engine.node import Node as GraphNode
 from viz import style
@@ -28,7 +29,7 @@ from viz.legend import legend as legend_of
 from viz.marks import findings_of, marks_of, parts_of
 from viz.measure import measure
 from viz.nodes import drawn_node
-from viz.parts import Edge, Move, Node, size
+from viz.parts import Cluster, Edge, Move, Node, size
 from viz.picture import Flow, Picture
 from viz.scopes import clusters_of, scopes_of
 from viz.theme import THEMES
@@ -114,7 +115,7 @@ def draw(
         moves=_moves(steps, edges, ids) if not words and root in ids else (),
         flow=flow,
         scale=_scale(scale, root, nodes),
-        clusters=clusters_of(groups, ids, scopes_of(graph, labels)),
+        clusters=_clusters(graph, groups, ids, labels),
         theme=theme,
         prefix=prefix,
     )
@@ -160,6 +161,18 @@ def _groups(
     if result is None:
         raise ValueError(_refusal(graph, max_nodes, fold))
     return result.groups, result.words
+
+
+def _clusters(
+    graph: Sequence[GraphNode],
+    groups: Sequence[Group],
+    ids: Mapping[GraphNode, str],
+    labels: Mapping[GraphNode, str],
+) -> tuple[Cluster, ...]:
+    """Frames; but what was folded of Values bears the name of its module already."""
+    if len(groups) < len(graph) and isinstance(graph[0], Value):
+        return ()
+    return clusters_of(groups, ids, scopes_of(graph, labels))
 
 
 def _refusal(graph: Sequence[GraphNode], max_nodes: int, fold: bool) -> str:

@@ -32,6 +32,7 @@ def edges_of(
     ``ids`` says as what a node is drawn, ``labels`` what it is called.
     """
     passed = {(step.node, step.index): step for step in steps}
+    words = frozenset(labels.values())
     edges: list[Edge] = []
     for group in groups:
         uses: dict[tuple[str, int], list[tuple[Node, int]]] = {}
@@ -45,7 +46,10 @@ def edges_of(
         for (tail, place), those in uses.items():
             edge = Edge(f"e{len(edges)}", tail, head, place, count=len(those))
             taken = [step for use in those if (step := passed.get(use))]
-            edge = _derivative(edge, *those[0], labels) if len(those) == 1 else _all(edge, taken)
+            if len(those) == 1:
+                edge = _derivative(edge, *those[0], labels, words)
+            else:
+                edge = _all(edge, taken)
             if taken:
                 upstream = measure_all([step.upstream for step in taken])
                 contribution = measure_all([step.contribution for step in taken])
@@ -66,8 +70,10 @@ def _one_or_many(local: Number) -> Number:
     return local.low if isinstance(local, Summary) and local.low == local.high else local
 
 
-def _derivative(edge: Edge, node: Node, index: int, labels: Mapping[Node, str]) -> Edge:
-    """The edge with its local derivative, as number and formula."""
+def _derivative(
+    edge: Edge, node: Node, index: int, labels: Mapping[Node, str], words: frozenset[str]
+) -> Edge:
+    """The edge with its local derivative, as number and formula. ``words`` are all the labels."""
     edge = replace(edge, shape=np.shape(node.parents[index].data))
     if not node.parents[index].requires_grad:
         return edge
@@ -75,7 +81,7 @@ def _derivative(edge: Edge, node: Node, index: int, labels: Mapping[Node, str]) 
     rule = node.rule
     if not isinstance(rule, Elementwise):
         return edge
-    letters, names = _names(node, rule, labels)
+    letters, names = _names(node, rule, labels, words)
     result = rule.symbol if rule.symbol.isidentifier() else labels[node] or "out"
     symbolic = read(rule.backward[index], [*names, result], node.arguments).symbolic()
     local = _one_or_many(measure(node.local(index)))
@@ -86,12 +92,11 @@ def _derivative(edge: Edge, node: Node, index: int, labels: Mapping[Node, str]) 
 
 
 def _names(
-    node: Node, rule: Elementwise, labels: Mapping[Node, str]
+    node: Node, rule: Elementwise, labels: Mapping[Node, str], words: frozenset[str]
 ) -> tuple[list[str], list[str]]:
     """What a formula may call the operands: the rule's own letters, unless a letter is the label
     of something in the graph; and their labels, or the number of a constant."""
-    taken = set(labels.values())
-    letters = ["in" if letter in taken else letter for letter in rule.inputs]
+    letters = ["in" if letter in words else letter for letter in rule.inputs]
     names = []
     for letter, operand in zip(letters, node.parents, strict=True):
         name = shorten(printable(labels[operand]))

@@ -73,7 +73,16 @@ def _modules(
     for number, group in enumerate(groups):
         scope = common(scopes[node] for node in group.members)[:depth]
         keys[group] = scope if number and scope else number
-    return merge(groups, by_key(groups, keys), lambda leader, those: gather("module", those))
+    return merge(groups, by_key(groups, keys), _module)
+
+
+def _module(leader: Group, those: list[Group]) -> Group:
+    """A module shows its results: what is used outside of it."""
+    module, inside = gather("module", those), set(those)
+    results = [group for group in those if not (group.is_leaf or inside.issuperset(group.users))]
+    if results:
+        module.faces = [node for group in results for node in group.faces]
+    return module
 
 
 def _repeats(groups: Sequence[Group], depth: int, label_of: Callable[[Node], str]) -> list[Group]:

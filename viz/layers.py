@@ -7,7 +7,7 @@ sixteen neurons of a layer, each run for a hundred examples, are found again as 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from math import nan
@@ -235,9 +235,22 @@ def name_of(group: Sequence[Node]) -> str:
     first, last = group[0], group[-1]
     if first is last and first.label:
         return first.label
-    paths = [leaf.label.split(".")[:-1] for end in (first, last) for leaf in leaves_of(end)]
+    paths = [label.split(".")[:-1] for end in (first, last) for label in _parameters_before(end)]
     common = [parts[0] for parts in zip(*paths, strict=False) if len(set(parts)) == 1]
     return " ".join(filter(None, (".".join(common), first.op)))
+
+
+def _parameters_before(node: Node) -> Iterator[str]:
+    """The labels of the parameters nearest to an activation, on every way that leads to it."""
+    met, border = {node}, [node]
+    while border:
+        operands = border.pop().parents
+        if labels := [x.label for x in operands if x.is_leaf and x.label]:
+            yield from labels
+        else:
+            further = [x for x in operands if x not in met and not is_activation(x)]
+            met.update(further)
+            border += further
 
 
 _GRID = np.concatenate([np.linspace(-20.0, 20.0, 4001), [-1e3, 1e3, -1e9, 1e9]])

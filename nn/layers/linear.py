@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import Tensor
+from engine import Tensor, get_default_dtype
 from nn import functional as F
 from nn import init
 from nn.module import Module, Parameter
@@ -15,7 +15,7 @@ from nn.module import Module, Parameter
 
 def empty(*shape: int, dtype: Any = None) -> Parameter:
     """A parameter whose numbers are still to be drawn."""
-    return Parameter(Tensor(np.zeros(shape), dtype=dtype))
+    return Parameter(np.zeros(shape, dtype or get_default_dtype()))
 
 
 class Linear(Module):
