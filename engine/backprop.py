@@ -143,8 +143,8 @@ def grad(
         numbers = root.seed(plain(seed))
         if not create_graph:
             seed = numbers
-        elif not isinstance(seed, Node):
-            seed = root.constant(numbers)
+        else:
+            seed = _sum_to(seed, root) if isinstance(seed, Node) else root.constant(numbers)
         gradients[root] = gradients[root] + seed if root in gradients else seed
     with np.errstate(all="ignore"):
         for node in _watched(nodes, gradients.get):

@@ -564,3 +564,97 @@ def test_what_is_masked_gets_zero_even_from_an_infinite_upstream(masked: Any, le
     y.backward()
     (as_node,) = engine.grad(y, x, create_graph=True)
     assert (x.grad, as_node.data) == (0.0, 0.0)
+
+
+# === What a gradient and an operand may be ======================================================
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x.mean(),
+        lambda x: x.mean(1),
+        lambda x: x.sum(),
+        lambda x: x.reshape(-1),
+        lambda x: engine.einsum("ij->i", x),
+        lambda x: engine.einsum("ij->ji", x),
+    ],
+)
+def test_a_gradient_is_an_array_of_its_own_that_can_be_written_to(function: Any) -> None:
+    x = Tensor(np.ones((2, 3)), requires_grad=True)
+    y = function(x)
+    upstream = np.arange(1.0, y.numel() + 1).reshape(y.shape)
+    y.backward(upstream)
+    (result,) = engine.grad(y, x, upstream)
+    np.testing.assert_array_equal(result, x.grad)
+    for gradient in (x.grad, result):
+        assert not np.shares_memory(gradient, y.grad)
+        before = gradient.copy()
+        gradient[0, 0] += 1  # and this element alone
+        assert (gradient - before).tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_gradients_of_tensors_of_no_dimensions_are_arrays() -> None:
+    x = Tensor(3.0, requires_grad=True)
+    (result,) = engine.grad(x * x, x)
+    (x * x).backward(inputs=x)
+    (x * x).backward(inputs=x)
+    assert isinstance(result, np.ndarray)
+    assert isinstance(x.grad, np.ndarray)
+    assert (result, x.grad) == (6.0, 12.0)
+
+
+def test_upstream_nodes_have_the_shape_and_get_the_dtype_of_the_output() -> None:
+    x = Tensor([1.0, 2.0], requires_grad=True, dtype=np.float32)
+    with pytest.raises(RuntimeError, match=r"\(\).*\(2,\)"):
+        engine.grad(x * x, x, Tensor(1.0), create_graph=True)
+    (result,) = engine.grad(x.reshape(2, 1), x, Tensor([[3.0], [4.0]]), create_graph=True)
+    assert (result.dtype, result.tolist()) == (np.float32, [3.0, 4.0])
+
+
+def test_a_changed_node_in_between_is_seen() -> None:
+    x = vector(2.0)
+    y = x * 3
+    z = y * y
+    y.data = np.array([5.0])
+    with pytest.raises(RuntimeError, match="changed after this graph was built"):
+        engine.grad(z, x, create_graph=True)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "says"),
+    [
+        (lambda: setattr(vector(1.0), "data", [1j]), "complex"),
+        (lambda: setattr(tensor([1.0]), "data", "a"), "real numbers"),
+        (lambda: vector(1.0) * np.complex128(1j), "complex128"),
+        (lambda: Tensor(2, 3), "requires_grad"),  # a shape in PyTorch
+        (lambda: Tensor([1], np.float32), "requires_grad"),
+        (lambda: Value(1.0) < vector(1.0), "Tensor"),
+        (lambda: engine.tanh(None), "tanh"),
+        (lambda: engine.tanh("0.5"), "tanh"),
+        (lambda: engine.tanh([Value(1.0)]), "tanh of a list"),
+        (lambda: engine.tanh(np.array([Value(1.0)], object)), "tanh"),
+        (lambda: [0, 1][Tensor(1.0)], "integer"),
+    ],
+)
+def test_more_that_cannot_be_meant_raises(attempt: Any, says: str) -> None:
+    with pytest.raises(TypeError, match=says):
+        attempt()
+
+
+def test_numpys_booleans_are_numbers_and_comparisons_give_a_bool() -> None:
+    assert (Value(2.0) * np.bool(True) + np.int64(3) - np.float64(1.5)).data == 3.5
+    assert (np.bool(True) * Value(2.0)).data == 2.0
+    for other in (np.float64(2.0), np.int64(2), np.float32(2.0), 2):
+        assert (Value(1.0) < other) is True
+        assert (Value(1.0) >= other) is False
+
+
+def test_one_number_is_formatted_as_a_number() -> None:
+    assert f"{Value(2.5):.2f} {Tensor(2.5):.2f} {tensor(7):03d}" == "2.50 2.50 007"
+    assert f"{Value(2.5)}" == "Value(data=2.5, grad=None)"
+    assert f"{Tensor([2.5])}" == "tensor([2.5])"
+
+
+def test_plain_integer_arrays_are_not_rounded() -> None:
+    assert engine.erf(np.array([1])).tolist() == [math.erf(1)]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import math
 import re
 import runpy
 import timeit
+import weakref
 from fractions import Fraction
 from functools import partial
 
@@ -443,6 +446,20 @@ def test_what_cannot_be_read_is_reported_where_it_stands(source, line, message, 
 def test_a_mistake_that_is_not_about_reading_is_left_alone():
     with pytest.raises(NameError, match="exponential"):
         read(lambda m, x: exponential(x), "x")  # noqa: F821
+
+
+def test_what_cannot_be_read_keeps_no_frame_alive():
+    def attempt():
+        graph = np.zeros(1)
+        with contextlib.suppress(TypeError):
+            read(lambda m, x: x if x > 0 else 0.0, "x")
+        return weakref.ref(graph)
+
+    gc.disable()
+    try:
+        assert attempt()() is None
+    finally:
+        gc.enable()
 
 
 def test_reading_is_quick_enough_for_import():

@@ -237,6 +237,15 @@ def test_dropout_drops_in_training_only():
         nn.Dropout(1.5)
 
 
+def test_layers_are_made_in_the_default_dtype():
+    engine.set_default_dtype(np.float32)
+    try:
+        layers = nn.Linear(2, 3), nn.Conv2d(1, 1, 2), nn.Embedding(3, 2), nn.RNN(2, 3)
+    finally:
+        engine.set_default_dtype(np.float64)
+    assert {p.dtype for layer in layers for p in layer.parameters()} == {np.dtype(np.float32)}
+
+
 def test_wrong_shapes_are_named():
     with pytest.raises(ValueError, match=r"BatchNorm1d: expected 2 or 3 dimensions"):
         nn.BatchNorm1d(3)(engine.zeros(2, 3, 4, 5))

@@ -248,6 +248,16 @@ def test_parameters_without_a_gradient_stay_and_a_closure_is_called():
     assert unused.item() == 2.0
 
 
+def test_writing_into_a_gradient_after_a_step_leaves_the_momentum_alone():
+    p = nn.Parameter([1.0, 2.0])
+    optimizer = nn.optim.SGD([p], lr=0.1, momentum=0.5)
+    (p * p).sum().backward()
+    optimizer.step()
+    p.grad[...] = 0.0
+    optimizer.step()
+    assert p.data.tolist() == [1.0 - 0.2 - 0.1, 2.0 - 0.4 - 0.2]
+
+
 def test_groups_have_settings_of_their_own():
     a, b = nn.Parameter([1.0]), nn.Parameter([1.0])
     optimizer = nn.optim.SGD([{"params": [a]}, {"params": [b], "lr": 0.5}], lr=0.1)
