@@ -37,7 +37,11 @@ from engine.creation import randint as randint
 from engine.creation import randn as randn
 from engine.creation import tensor as tensor
 from engine.creation import zeros as zeros
+from engine.dtypes import float32 as float32
+from engine.dtypes import float64 as float64
 from engine.dtypes import get_default_dtype as get_default_dtype
+from engine.dtypes import int32 as int32
+from engine.dtypes import int64 as int64
 from engine.dtypes import set_default_dtype as set_default_dtype
 from engine.einstein import einsum as einsum
 from engine.extrema import amax as amax

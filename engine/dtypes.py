@@ -15,7 +15,10 @@ import numpy as np
 
 Dtype = np.dtype[Any]
 
-_default = np.dtype(np.float64)
+float32, float64 = np.dtype(np.float32), np.dtype(np.float64)
+int32, int64 = np.dtype(np.int32), np.dtype(np.int64)
+
+_default = float64
 _KINDS = {"b": 0, "u": 1, "i": 1, "f": 2}
 
 

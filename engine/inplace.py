@@ -80,7 +80,22 @@ def normal_(self: Any, mean: float = 0.0, std: float = 1.0) -> Any:
     return _assign(self, "normal_", random.generator().normal(mean, std, self.shape))
 
 
+def _augmented(name: str) -> Callable[..., Any]:
+    """`p -= lr * p.grad`: in this leaf where nothing is recorded, else a new node of the name."""
+    method = _of(f"{name}_", choosing.FUNCTIONS[name])
+
+    def operator(self: Any, other: Any) -> Any:
+        return NotImplemented if recording.get() or self.rule is not None else method(self, other)
+
+    operator.__name__ = name
+    return operator
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "__iadd__": _augmented("add"),
+    "__isub__": _augmented("sub"),
+    "__imul__": _augmented("mul"),
+    "__itruediv__": _augmented("div"),
     **{f.__name__: f for f in (zero_, fill_, copy_, uniform_, normal_)},
     **{
         f"{name}_": _of(f"{name}_", choosing.FUNCTIONS[name])

@@ -658,3 +658,23 @@ def test_one_number_is_formatted_as_a_number() -> None:
 
 def test_plain_integer_arrays_are_not_rounded() -> None:
     assert engine.erf(np.array([1])).tolist() == [math.erf(1)]
+
+
+def test_a_leaf_is_updated_in_place_under_no_grad_as_in_pytorch() -> None:
+    p = vector(1.0, 2.0, label="p")
+    same, array = p, p.data
+    (p * p).sum().backward()
+    with no_grad():
+        p -= 0.5 * p.grad
+        p *= 2
+        p += 1
+        p /= 4
+    assert p is same
+    assert (p.tolist(), p.requires_grad, array.tolist()) == ([0.25, 0.25], True, [1.0, 2.0])
+    p += 1  # recorded: a new node
+    assert (p.op, same.tolist()) == ("add", [0.25, 0.25])
+
+
+def test_dtypes_go_by_pytorch_s_names() -> None:
+    assert engine.zeros(2, dtype=engine.float32).dtype == engine.float32 == np.float32
+    assert engine.tensor([1]).dtype == engine.int64
