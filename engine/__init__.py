@@ -14,6 +14,7 @@ from engine.backprop import grad as grad
 from engine.backprop import steps as steps
 from engine.choosing import add as add
 from engine.choosing import clamp as clamp
+from engine.choosing import clip as clip
 from engine.choosing import div as div
 from engine.choosing import masked_fill as masked_fill
 from engine.choosing import pow as pow
@@ -30,13 +31,19 @@ from engine.contraction import outer as outer
 from engine.creation import arange as arange
 from engine.creation import eye as eye
 from engine.creation import full as full
+from engine.creation import full_like as full_like
 from engine.creation import linspace as linspace
 from engine.creation import ones as ones
+from engine.creation import ones_like as ones_like
 from engine.creation import rand as rand
+from engine.creation import rand_like as rand_like
 from engine.creation import randint as randint
 from engine.creation import randn as randn
+from engine.creation import randn_like as randn_like
+from engine.creation import randperm as randperm
 from engine.creation import tensor as tensor
 from engine.creation import zeros as zeros
+from engine.creation import zeros_like as zeros_like
 from engine.dtypes import float32 as float32
 from engine.dtypes import float64 as float64
 from engine.dtypes import get_default_dtype as get_default_dtype
@@ -70,6 +77,7 @@ from engine.ops import erf as erf
 from engine.ops import exp as exp
 from engine.ops import expm1 as expm1
 from engine.ops import floor as floor
+from engine.ops import fmod as fmod
 from engine.ops import leaky_relu as leaky_relu
 from engine.ops import log as log
 from engine.ops import log1p as log1p
@@ -80,6 +88,7 @@ from engine.ops import mul as mul
 from engine.ops import neg as neg
 from engine.ops import reciprocal as reciprocal
 from engine.ops import relu as relu
+from engine.ops import remainder as remainder
 from engine.ops import rsqrt as rsqrt
 from engine.ops import sigmoid as sigmoid
 from engine.ops import sign as sign
@@ -107,6 +116,7 @@ from engine.shape import chunk as chunk
 from engine.shape import flatten as flatten
 from engine.shape import flip as flip
 from engine.shape import permute as permute
+from engine.shape import ravel as ravel
 from engine.shape import reshape as reshape
 from engine.shape import roll as roll
 from engine.shape import split as split
@@ -117,6 +127,7 @@ from engine.shape import tile as tile
 from engine.shape import transpose as transpose
 from engine.shape import tril as tril
 from engine.shape import triu as triu
+from engine.shape import unbind as unbind
 from engine.shape import unsqueeze as unsqueeze
 from engine.tape import Tape as Tape
 from engine.tensor import Tensor as Tensor

@@ -15,9 +15,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,8 +111,7 @@ class Watch:
 # --- locks ------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Hold:
+class _Hold(NamedTuple):
     """The arrays that one node keeps locked, and the leaves' data as the node found it."""
 
     output: weakref.ref[Array]  # the node's own array: when that is gone, so is the node
@@ -194,16 +191,14 @@ class Locks:
                     array.flags.writeable = True
                 except ValueError:
                     self._stuck.append(weakref.ref(array))
-        hold.inputs = []
+        hold.inputs.clear()
 
 
 # --- words ------------------------------------------------------------------------------------
 
-_ROOT = Path(__file__).parents[1]
-_NOT_THE_USERS = tuple(
-    f"{folder}{os.sep}"
-    for folder in (_ROOT / "engine", _ROOT / "nn", _ROOT / "viz", Path(np.__file__).parent)
-)
+_ROOT = os.path.dirname(os.path.dirname(__file__))
+_OURS = [os.path.join(_ROOT, name) for name in ("engine", "nn", "viz")]
+_NOT_THE_USERS = tuple(folder + os.sep for folder in (*_OURS, os.path.dirname(np.__file__)))
 
 
 def _users_line() -> str:

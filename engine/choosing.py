@@ -172,10 +172,11 @@ def _widens(x: Any, number: Any) -> bool:
     return _is_integer(x) and common_dtype([plain(x), number]) != x.dtype
 
 
-true_divide = ops.div
+true_divide, clip = ops.div, clamp  # PyTorch's other names
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: rule for name, rule in ops.TABLE.items() if not name.startswith("_")},
     **{f.__name__: f for f in (add, sub, div, pow, round, clamp, where, masked_fill)},
     "true_divide": true_divide,
+    "clip": clip,
 }

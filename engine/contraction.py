@@ -61,18 +61,18 @@ def _rows(m: Any, x: Any) -> Any:
 
 def _linear_weight(m: Any, g: Any, x: Any) -> Any:
     # Written as the transpose of an (in, out) array, which is how nn.Linear stores its weight.
-    return m.transpose(m.matmul(m.transpose(_rows(m, x), 0, 1), _rows(m, g)), 0, 1)
+    return m.matmul(_rows(m, x).T, _rows(m, g)).T
 
 
 _linear = Structural(
     "linear",
-    lambda m, x, w: m.matmul(x, m.transpose(w, 0, 1)),
+    lambda m, x, w: m.matmul(x, w.T),
     lambda m, g, y, x, w: m.matmul(g, w),
     lambda m, g, y, x, w: _linear_weight(m, g, x),
 )
 _linear_bias = Structural(
     "linear",
-    lambda m, x, w, b: m.matmul(x, m.transpose(w, 0, 1)) + b,
+    lambda m, x, w, b: m.matmul(x, w.T) + b,
     lambda m, g, y, x, w, b: m.matmul(g, w),
     lambda m, g, y, x, w, b: _linear_weight(m, g, x),
     lambda m, g, y, x, w, b: m.sum(_rows(m, g), (0,)),
@@ -133,17 +133,18 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
     A weight of shape (in,) with a bias of shape () makes one output, without its dimension.
     """
-    if input.ndim == 0 or weight.ndim not in (1, 2) or input.shape[-1] != weight.shape[-1]:
+    into, out = input.shape, weight.shape
+    if bias is not None and into[-1:] == out[1:] and bias.shape == out[:1]:  # as in nn.Linear
+        return _linear_bias(input, weight, bias)
+    if len(out) not in (1, 2) or into[-1:] != out[-1:]:
         raise ValueError(
-            f"linear: input of shape {input.shape} and weight of shape {weight.shape} do not fit: "
-            "the last dimension of input must be the second of weight, (out, in)"
+            f"linear: input of shape {into} and weight of shape {out} do not fit: the last "
+            "dimension of input must be the second of weight, (out, in)"
         )
     if bias is None:
-        return _linear(input, weight) if weight.ndim == 2 else matmul(input, weight)
-    if bias.shape == weight.shape[:1] and weight.ndim == 2:
-        return _linear_bias(input, weight, bias)
+        return _linear(input, weight) if len(out) == 2 else matmul(input, weight)
     if bias.shape not in ((), (1,)):  # one number for all outputs, as PyTorch has it
-        raise ValueError(f"linear: bias has shape {bias.shape}, expected {weight.shape[:-1]}")
+        raise ValueError(f"linear: bias has shape {bias.shape}, expected {out[:-1]}")
     return linear(input, weight) + bias
 
 

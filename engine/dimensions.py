@@ -10,8 +10,20 @@ from typing import Any
 Dims = tuple[int, ...]
 
 
-def dimension(ndim: int, dim: Any, name: str) -> int:
-    """`dim` counted from the front, if there is such a dimension."""
+def rank(x: Any, name: str) -> int:
+    """How many dimensions a tensor or an array has."""
+    try:
+        return x.ndim
+    except AttributeError:
+        raise TypeError(
+            f"{name} of a {type(x).__name__}: it takes a Tensor or an array: write "
+            "engine.tensor(...)"
+        ) from None
+
+
+def dimension(x: Any, dim: Any, name: str, *, more: int = 0) -> int:
+    """`dim` counted from the front, if `x`, with so many dimensions more, has it."""
+    ndim = rank(x, name) + more
     try:
         dim = operator.index(dim)
     except TypeError:
@@ -21,21 +33,22 @@ def dimension(ndim: int, dim: Any, name: str) -> int:
     return dim % (ndim or 1)
 
 
-def one_dimension(ndim: int, dim: Any, name: str) -> Dims:
+def one_dimension(x: Any, dim: Any, name: str) -> Dims:
     """One dimension as a tuple; () where there is none."""
-    dim = dimension(ndim, dim, name)
-    return (dim,) if ndim else ()
+    dim = dimension(x, dim, name)
+    return (dim,) if x.ndim else ()
 
 
-def dimensions(ndim: int, dim: int | Sequence[int] | None, name: str) -> Dims:
+def dimensions(x: Any, dim: int | Sequence[int] | None, name: str) -> Dims:
     """`dim` as a tuple of dimensions counted from the front; all of them for None or ()."""
+    every = tuple(range(rank(x, name)))
     if dim is None:
-        return tuple(range(ndim))
+        return every
     given = dim if isinstance(dim, (tuple, list, range)) else (dim,)
-    dims = tuple(dimension(ndim, d, name) for d in given)
+    dims = tuple(dimension(x, d, name) for d in given)
     if len(set(dims)) != len(dims):
         raise ValueError(f"{name}: dim {dim} names a dimension twice")
-    return dims if dims and ndim else tuple(range(ndim))
+    return dims if dims and every else every
 
 
 def kept(shape: Dims, dim: Dims) -> Dims:

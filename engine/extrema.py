@@ -108,13 +108,13 @@ for _rule in (_softmax, _log_softmax, _logsumexp):
 @numpy_names
 def amax(input: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The maximum over `dim`; elements that attain it share the gradient evenly."""
-    return _amax(input, dim=dimensions(input.ndim, dim, "amax"), keepdim=keepdim)
+    return _amax(input, dim=dimensions(input, dim, "amax"), keepdim=keepdim)
 
 
 @numpy_names
 def amin(input: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The minimum over `dim`; elements that attain it share the gradient evenly."""
-    return _amin(input, dim=dimensions(input.ndim, dim, "amin"), keepdim=keepdim)
+    return _amin(input, dim=dimensions(input, dim, "amin"), keepdim=keepdim)
 
 
 class Extremum(NamedTuple):
@@ -159,7 +159,7 @@ def _is_operand(x: Any) -> bool:
 def _extremum(
     rule: Structural, position: Callable[..., Any], x: Any, dim: int, keepdim: bool
 ) -> Extremum:
-    dim = dimension(x.ndim, dim, rule.name)
+    dim = dimension(x, dim, rule.name)
     return Extremum(rule(x, dim=dim, keepdim=keepdim), _position(position, x, dim, keepdim))
 
 
@@ -172,33 +172,33 @@ def _position(position: Callable[..., Any], x: Any, dim: int | None, keepdim: bo
 @numpy_names
 def argmax(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the maximum along `dim`, or in the flattened input; the first of equals."""
-    dim = None if dim is None else dimension(input.ndim, dim, "argmax")
+    dim = None if dim is None else dimension(input, dim, "argmax")
     return _position(np.argmax, input, dim, keepdim)
 
 
 @numpy_names
 def argmin(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """The index of the minimum along `dim`, or in the flattened input; the first of equals."""
-    dim = None if dim is None else dimension(input.ndim, dim, "argmin")
+    dim = None if dim is None else dimension(input, dim, "argmin")
     return _position(np.argmin, input, dim, keepdim)
 
 
 @numpy_names
 def softmax(input: Any, dim: int) -> Any:
     """exp(x) / Σ exp(x) along `dim`; stable for any finite input."""
-    return _softmax(input, dim=one_dimension(input.ndim, dim, "softmax"))
+    return _softmax(input, dim=one_dimension(input, dim, "softmax"))
 
 
 @numpy_names
 def log_softmax(input: Any, dim: int) -> Any:
     """log(softmax(x)) along `dim`, x − logsumexp(x): stable where softmax underflows."""
-    return _log_softmax(input, dim=one_dimension(input.ndim, dim, "log_softmax"))
+    return _log_softmax(input, dim=one_dimension(input, dim, "log_softmax"))
 
 
 @numpy_names
 def logsumexp(input: Any, dim: int | Sequence[int], keepdim: bool = False) -> Any:
     """log Σ exp(x) over `dim`; the gradient is softmax(x)."""
-    return _logsumexp(input, dim=dimensions(input.ndim, dim, "logsumexp"), keepdim=keepdim)
+    return _logsumexp(input, dim=dimensions(input, dim, "logsumexp"), keepdim=keepdim)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

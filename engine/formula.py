@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 import operator
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final, NoReturn
@@ -53,7 +52,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 UNARY = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh arcsin arccos arctan abs isnan"
-BINARY = ("maximum", "minimum", "logaddexp", "floor_divide", "equal")
+BINARY = ("maximum", "minimum", "logaddexp", "floor_divide", "remainder", "fmod", "equal")
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {  # what a rule may call, and its value
     **{name: getattr(np, name) for name in (*UNARY.split(), *BINARY)},
     "asin": np.arcsin,
@@ -255,6 +254,8 @@ def read(
         symbols = [Expression("symbol", name) for name in names]
         return _lift(function(_Namespace(), *symbols, **given))
     except (TypeError, AttributeError) as error:
+        import traceback  # here, because most programs never need it
+
         code = getattr(function, "func", function).__code__  # also of a partial
         # Names and numbers only: a frame that is kept keeps its callers, and their graphs, alive.
         _, *trace = [(f.f_code.co_filename, at) for f, at in traceback.walk_tb(error.__traceback__)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +15,6 @@ from engine.transforms import gradients_or_zeros
 from engine.value import Value
 
 Function = Callable[..., Any]
-log = logging.getLogger(__name__)
 
 
 class GradcheckError(RuntimeError):
@@ -206,16 +204,16 @@ class _Check:
         slack = self.atol + self.rtol * min(abs(left), abs(right)) + rounding
         if not abs(numeric) <= min(10 * abs(coarse) + slack, np.finfo(float).max):
             # It grows as the step shrinks, or is infinite.
-            log.warning("gradcheck: %s is a jump, or an end; backward gives %.9g", where, ours)
+            _warn("%s is a jump, or an end; backward gives %.9g", where, ours)
         elif abs(right - left) <= max(slack, abs(before[1] - before[0]) / 10):  # smooth from near
             if not abs(ours - numeric) <= slack:
                 raise GradcheckError(self._message(f, column, row, outputs, ours, f"{numeric:.9g}"))
             if not self._close(coarse, numeric):
-                log.warning("gradcheck: %s lies within %g of a kink", where, self.eps)
+                _warn("%s lies within %g of a kink", where, self.eps)
         elif min(left, right) - slack <= ours <= max(left, right) + slack:
-            log.warning(
-                "gradcheck: %s is a kink: the slope is %.9g on the left and %.9g on the right; "
-                "backward gives %.9g",
+            _warn(
+                "%s is a kink: the slope is %.9g on the left and %.9g on the right; backward gives "
+                "%.9g",
                 where, left, right, ours,
             )  # fmt: skip
         else:
@@ -262,6 +260,12 @@ class _Check:
             except GradcheckError:
                 return node.op
         return ""
+
+
+def _warn(message: str, *numbers: Any) -> None:
+    import logging  # here, because most programs never need it
+
+    logging.getLogger(__name__).warning("gradcheck: " + message, *numbers)
 
 
 def _jacobian(outputs: list[Any], leaves: list[Any]) -> Array:

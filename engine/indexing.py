@@ -82,7 +82,7 @@ def gather(input: Any, dim: int, index: Any) -> Any:
     >>> scores.gather(1, engine.tensor([[1], [0]])).tolist()
     [[0.9], [0.8]]
     """
-    dim = dimension(input.ndim, dim, "gather")
+    dim = dimension(input, dim, "gather")
     indices = _integers(index, "gather")
     if indices.size and not _fits(indices.shape, input.shape, dim):
         raise IndexError(
@@ -107,7 +107,7 @@ def _fits(index: tuple[int, ...], shape: tuple[int, ...], dim: int) -> bool:
 @numpy_names
 def index_select(input: Any, dim: int, index: Any) -> Any:
     """The slices of `input` along `dim` that `index`, a vector of integers, names."""
-    dim = dimension(input.ndim, dim, "index_select")
+    dim = dimension(input, dim, "index_select")
     indices = np.atleast_1d(_integers(index, "index_select"))
     if indices.ndim > 1:
         raise IndexError(f"index_select: index is a vector, not of shape {indices.shape}")
@@ -128,7 +128,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Any:
     if dim is None:
         index: Any = np.unravel_index(positions.reshape(-1), input.shape)
         return _take_along_dim(input, index=index)
-    dim = dimension(input.ndim, dim, "take_along_dim")  # NumPy checks the positions
+    dim = dimension(input, dim, "take_along_dim")  # NumPy checks the positions
     if positions.ndim != input.ndim:
         raise IndexError(
             f"take_along_dim: indices of shape {positions.shape} need as many dimensions as input, "

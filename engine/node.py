@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -98,8 +98,14 @@ class Node:
         """The same, each with its place among the operands."""
         raise NotImplementedError
 
-    def send_back(self) -> None:
-        """Add this node's contribution to the `.grad` of each active operand."""
+    def reached(self) -> list[Node]:
+        """The nodes that a backward pass from here goes through, in `backprop.order`, without
+        the gradients of the pass before."""
+        raise NotImplementedError
+
+    @staticmethod
+    def send_back(nodes: Iterable[Any]) -> None:
+        """Let each node in turn add its contribution to the `.grad` of each active operand."""
         raise NotImplementedError
 
     def pull(self, index: int, upstream: Any) -> Any:

@@ -30,7 +30,7 @@ RECORDED = {
     "square": "square", "reciprocal": "reciprocal", "sin": "sin", "cos": "cos", "tan": "tan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "arcsin": "asin", "arccos": "acos",
     "arctan": "atan", "sign": "sign", "floor": "floor", "rint": "round", "maximum": "maximum",
-    "minimum": "minimum", "matmul": "matmul",
+    "minimum": "minimum", "remainder": "remainder", "fmod": "fmod", "matmul": "matmul",
 }  # fmt: skip
 # Ufuncs whose result has no gradient: computed from the plain data.
 CONSTANT = (
@@ -180,7 +180,7 @@ FUNCTIONS: dict[Function, Function] = {
     np.linalg.norm: _norm,
     # shape
     np.reshape: lambda a, shape: engine.reshape(a, np.atleast_1d(shape).tolist()),
-    np.ravel: lambda a: engine.reshape(a, (-1,)),
+    np.ravel: lambda a: engine.ravel(a),
     np.transpose: lambda a, axes=None: engine.permute(a, axes or range(a.ndim)[::-1]),
     np.swapaxes: lambda a, axis1, axis2: engine.transpose(a, axis1, axis2),
     np.squeeze: lambda a, axis=None: engine.squeeze(a, axis) if axis is not None else a.squeeze(),
@@ -210,9 +210,9 @@ FUNCTIONS: dict[Function, Function] = {
     np.outer: lambda a, b: engine.outer(a, b),
     np.einsum: lambda subscripts, *operands: engine.einsum(subscripts, *operands),
     # constants
-    np.zeros_like: lambda a: a.constant(np.zeros_like(a.data)),
-    np.ones_like: lambda a: a.constant(np.ones_like(a.data)),
-    np.full_like: lambda a, fill_value: a.constant(np.full_like(a.data, fill_value)),
+    np.zeros_like: lambda a: engine.zeros_like(a),
+    np.ones_like: lambda a: engine.ones_like(a),
+    np.full_like: lambda a, fill_value: engine.full_like(a, fill_value),
 }
 OF_VALUES = {np.where, np.clip, np.round, np.around}  # those that mean something for one number
 # Plain facts about the data, computed and returned without nodes.

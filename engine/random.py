@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import random
+import functools
 
 import numpy as np
 
-# One stream for all random tensors, so that one seed repeats a run.
-_generator = np.random.default_rng()
+
+@functools.cache
+def generator() -> np.random.Generator:
+    """The generator that all random tensors are drawn from: one, so that one seed repeats a run.
+
+    Made when it is first asked for: numpy.random takes as long to import as all of the engine.
+    """
+    return np.random.default_rng()
 
 
 def manual_seed(seed: int) -> None:
@@ -21,11 +27,7 @@ def manual_seed(seed: int) -> None:
     >>> first == engine.randn(3).tolist()
     True
     """
-    global _generator
-    _generator = np.random.default_rng(seed)
+    import random
+
+    generator().bit_generator.state = np.random.default_rng(seed).bit_generator.state
     random.seed(seed)
-
-
-def generator() -> np.random.Generator:
-    """The generator that all random tensors are drawn from."""
-    return _generator

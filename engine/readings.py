@@ -25,6 +25,12 @@ Dims = tuple[int, ...]
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
+# x.sum, x.max and x.min without the functions of Python's that are around them.
+_add: Any = np.add.reduce
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
+
+
 class Floats:
     """Plain floats. Where these functions raise (1/0, exp(800)), `Arrays` answers instead."""
 
@@ -45,6 +51,7 @@ class Floats:
     acos = staticmethod(math.acos)
     atan = staticmethod(math.atan)
     erf = staticmethod(math.erf)
+    fmod = staticmethod(math.fmod)
 
     @staticmethod
     def sigmoid(x: float) -> float:
@@ -87,6 +94,10 @@ class Floats:
         return a // b
 
     @staticmethod
+    def remainder(a: float, b: float) -> float:
+        return a % b
+
+    @staticmethod
     def round(x: float) -> float:
         return math.copysign(round(x), x)
 
@@ -121,6 +132,8 @@ class Arrays:
     floor = np.floor
     trunc = np.trunc
     floor_divide = np.floor_divide
+    remainder = np.remainder
+    fmod = np.fmod
     round = np.rint
     logaddexp = np.logaddexp
     maximum = np.maximum
@@ -157,7 +170,7 @@ class Arrays:
 
     @staticmethod
     def sum(x: Array, dim: Dims, keepdim: bool = False) -> Array:
-        return x.sum(axis=dim, keepdims=keepdim)
+        return _add(x, axis=dim, keepdims=keepdim)
 
     @staticmethod
     def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:
@@ -165,23 +178,24 @@ class Arrays:
 
     @staticmethod
     def amax(x: Array, dim: Dims, keepdim: bool = False) -> Array:
-        return x.max(axis=dim, keepdims=keepdim)
+        return _maximum(x, axis=dim, keepdims=keepdim)
 
     @staticmethod
     def amin(x: Array, dim: Dims, keepdim: bool = False) -> Array:
-        return x.min(axis=dim, keepdims=keepdim)
+        return _minimum(x, axis=dim, keepdims=keepdim)
 
     @staticmethod
     def softmax(x: Array, dim: Dims) -> Array:
         with np.errstate(invalid="ignore"):  # inf − inf: nan, without a word
-            e = np.exp(x - x.max(axis=dim, keepdims=True, initial=-np.inf))
-            return e / e.sum(axis=dim, keepdims=True)
+            top = _maximum(x, axis=dim, keepdims=True, initial=-np.inf)
+            e = np.exp(x - top)
+            return e / _add(e, axis=dim, keepdims=True)
 
     @staticmethod
     def log_softmax(x: Array, dim: Dims) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
-            below = x - x.max(axis=dim, keepdims=True, initial=-np.inf)
-            return below - np.log(np.exp(below).sum(axis=dim, keepdims=True))
+            below = x - _maximum(x, axis=dim, keepdims=True, initial=-np.inf)
+            return below - np.log(_add(np.exp(below), axis=dim, keepdims=True))
 
     @staticmethod
     def logsumexp(x: Array, dim: Dims, keepdim: bool = False) -> Array:
@@ -239,15 +253,14 @@ class Arrays:
     @staticmethod
     def zero_slope_wins(local: Any, contribution: Array) -> Array:
         """0 where the local derivative of a mask is 0, even if the upstream gradient is inf."""
-        if not np.isnan(contribution.sum()):  # the quick way to see that there is no nan
+        squares = np.vdot(contribution, contribution)  # the quick way to see that there is no nan
+        if squares == squares:  # noqa: PLR0124
             return contribution
         return np.where(local == 0, 0.0 * local, contribution)
 
     def sum_to(self, x: Array, like: Any) -> Array:
         """Undo broadcasting: sum over the dimensions along which `like` was repeated."""
-        if x.shape != like.shape:
-            x = self.sum_to_shape(x, like.shape)
-        return x if x.dtype is like.dtype else x.astype(like.dtype)
+        return x if x.shape == like.shape else self.sum_to_shape(x, like.shape)
 
     @staticmethod
     def sum_to_shape(x: Array, shape: Dims) -> Array:
@@ -300,6 +313,14 @@ class Complex(Arrays):
         return np.floor_divide(a.real, b.real) + 0j
 
     @staticmethod
+    def remainder(a: Array, b: Array) -> Array:  # type: ignore[override]
+        return a - b * np.floor_divide(a.real, b.real)
+
+    @staticmethod
+    def fmod(a: Array, b: Array) -> Array:  # type: ignore[override]
+        return a - b * np.trunc(a.real / b.real)
+
+    @staticmethod
     def round(x: Array) -> Array:  # type: ignore[override]
         return np.round(x.real) + 0j
 
@@ -308,12 +329,11 @@ FLOATS = Floats()
 FLOAT64 = Arrays(np.dtype(np.float64))
 COMPLEX = Complex()
 
-_by_dtype: dict[np.dtype[Any], Arrays] = {np.dtype(np.float64): FLOAT64}
+
+class _ByDtype(dict[np.dtype[Any], Arrays]):
+    def __missing__(self, dtype: np.dtype[Any]) -> Arrays:
+        return self.setdefault(dtype, Arrays(dtype))
 
 
-def arrays(dtype: np.dtype[Any]) -> Arrays:
-    """The reading with arrays whose results have `dtype`."""
-    try:
-        return _by_dtype[dtype]
-    except KeyError:
-        return _by_dtype.setdefault(dtype, Arrays(dtype))
+# The reading with arrays whose results have this dtype.
+ARRAYS = _ByDtype({np.dtype(np.float64): FLOAT64})

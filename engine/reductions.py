@@ -174,13 +174,13 @@ def sum(input: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     >>> engine.sum(engine.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1).tolist()
     [3.0, 7.0]
     """
-    return _sum(input, dim=dimensions(input.ndim, dim, "sum"), keepdim=keepdim)
+    return _sum(input, dim=dimensions(input, dim, "sum"), keepdim=keepdim)
 
 
 @numpy_names
 def mean(input: Any, dim: Dim = None, keepdim: bool = False) -> Any:
     """The mean over `dim`, or over all elements; each of n elements gets 1/n of the gradient."""
-    return _mean(input, dim=dimensions(input.ndim, dim, "mean"), keepdim=keepdim)
+    return _mean(input, dim=dimensions(input, dim, "mean"), keepdim=keepdim)
 
 
 @numpy_names
@@ -227,7 +227,7 @@ def _spread(
         raise TypeError(f"{rule.name}: give correction or unbiased, not both")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    dims = dimensions(x.ndim, dim, rule.name)
+    dims = dimensions(x, dim, rule.name)
     return rule(x, dim=dims, correction=correction, keepdim=keepdim)
 
 
@@ -241,14 +241,14 @@ def prod(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> x.grad
     array([ 0., 10.,  0.])
     """
-    dims = tuple(range(input.ndim)) if dim is None else one_dimension(input.ndim, dim, "prod")
+    dims = tuple(range(input.ndim)) if dim is None else one_dimension(input, dim, "prod")
     return _prod(input, dim=dims, keepdim=keepdim)
 
 
 @numpy_names
 def cumsum(input: Any, dim: int) -> Any:
     """The sums of the first 1, 2, 3, ... elements along `dim`."""
-    return _cumsum(input, dim=dimension(input.ndim, dim, "cumsum"))
+    return _cumsum(input, dim=dimension(input, dim, "cumsum"))
 
 
 @numpy_names
@@ -265,7 +265,7 @@ def all(input: Any, dim: Dim = None, keepdim: bool = False) -> Any:
 
 def _truth(of: Callable[..., Any], x: Any, dim: Dim, keepdim: bool) -> Any:
     # Over () PyTorch reduces nothing here, though everywhere else it reduces everything.
-    dims = () if dim in ((), []) else dimensions(x.ndim, dim, of.__name__)
+    dims = () if dim in ((), []) else dimensions(x, dim, of.__name__)
     result = of(plain(x), axis=dims, keepdims=keepdim)
     return x.constant(result) if isinstance(x, Node) else result
 
@@ -284,7 +284,7 @@ def norm(input: Any, p: float | str | None = "fro", dim: Dim = None, keepdim: bo
     if isinstance(p, str) and p != "fro":
         raise ValueError(f"norm: p is a number, inf, -inf or 'fro', not {p!r}")
     power = 2.0 if p is None or isinstance(p, str) else float(p)
-    return _norm(input, p=power, dim=dimensions(input.ndim, dim, "norm"), keepdim=keepdim)
+    return _norm(input, p=power, dim=dimensions(input, dim, "norm"), keepdim=keepdim)
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {

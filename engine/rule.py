@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cached_property, partial
 from inspect import Parameter, signature
 from numbers import Real
 from typing import Any, Self
@@ -64,6 +64,17 @@ class Rule:
         """Sort a call's arguments into operands and parameters, defaults filled in."""
         if self.variadic:
             return operands, given
+        if len(operands) != len(self.inputs) or given.keys() != set(self.keywords):
+            operands, given = self._sorted(operands, given)
+        for name, value in given.items():
+            if isinstance(value, Node) and value.requires_grad:
+                raise TypeError(f"{self.name}: {name} gets no gradient; give it a plain number")
+        return operands, given
+
+    def _sorted(
+        self, operands: tuple[Any, ...], given: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Operands given by name, parameters given by place, and those not given at all."""
         arity = len(self.inputs)
         for place, name in enumerate(("input", "other")[:arity]):  # PyTorch's names of operands
             if name in given and len(operands) == place:
@@ -74,15 +85,11 @@ class Rule:
             raise TypeError(
                 f"{self.name}({signature}): {len(operands) + len(extra)} positional arguments given"
             )
-        if not self.keywords and not given:
-            return operands, given
         parameters = {**self.defaults, **dict(zip(self.keywords, extra, strict=False)), **given}
-        for name, value in parameters.items():
+        for name in parameters:
             if name not in self.keywords:
                 known = ", ".join(self.keywords) or "none"
                 raise TypeError(f"{self.name} has no argument {name!r} (its parameters: {known})")
-            if isinstance(value, Node) and value.requires_grad:
-                raise TypeError(f"{self.name}: {name} gets no gradient; give it a plain number")
         for name in self.keywords:
             if name not in parameters:
                 raise TypeError(f"{self.name} needs the argument {name!r}")
@@ -101,7 +108,7 @@ class Rule:
             dtype = arrays[0].dtype
             if dtype.kind != "f" and not self.keeps_integers:
                 dtype = np.dtype(np.float64)
-            return self.forward(readings.arrays(dtype), *operands, **parameters)
+            return self.forward(readings.ARRAYS[dtype], *operands, **parameters)
         with np.errstate(all="ignore"):
             y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
         return float(y) if np.ndim(y) == 0 else y
@@ -150,30 +157,27 @@ class Elementwise(Rule):
         """The local derivative towards input `index`, read as text."""
         return read(self.backward[index], (*self.inputs, "y"), parameters)
 
-    def masks(self, index: int) -> bool:
-        """Whether the slope is a choice with 0 among its branches, as that of relu: there nothing
-        passes, not even an infinite gradient."""
-        return _has_zero_branch(self.backward[index], (*self.inputs, "y"), self.keywords)
+    @cached_property
+    def masks(self) -> tuple[bool, ...]:
+        """Per input, whether the slope is a choice with 0 among its branches, as that of relu:
+        there nothing passes, not even an infinite gradient."""
+        parameters = dict.fromkeys(self.keywords, np.empty(0))
+        return tuple(self._masks(index, parameters) for index in range(len(self.inputs)))
+
+    def _masks(self, index: int, parameters: Mapping[str, Any]) -> bool:
+        try:
+            return self.formula(index, parameters).has_zero_branch()
+        except TypeError:  # it cannot be read without the numbers of its parameters, as x**n cannot
+            return False
 
     def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
-        local = self.local(index, m, xs, y, parameters)
+        local = self.backward[index](m, *xs, y, **parameters)
         contribution = upstream * local  # the chain rule
         if self.unbounded:
             contribution = m.zero_upstream_wins(upstream, contribution)
-        if self.masks(index):
+        if self.masks[index]:
             contribution = m.zero_slope_wins(local, contribution)
         return m.sum_to(contribution, xs[index])
-
-
-@lru_cache(maxsize=4096)
-def _has_zero_branch(
-    derivative: Function, names: tuple[str, ...], keywords: tuple[str, ...]
-) -> bool:
-    try:
-        formula = read(derivative, names, dict.fromkeys(keywords, np.empty(0)))
-    except TypeError:  # it cannot be read without the numbers of its parameters, as x**n cannot
-        return False
-    return formula.has_zero_branch()
 
 
 class Structural(Rule):

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.dimensions import Dims, dimension, dimensions, numpy_names, unpacked
+from engine.dimensions import Dims, dimension, dimensions, numpy_names, rank, unpacked
 from engine.indexing import getitem
 from engine.node import Node, plain
 from engine.rule import Structural
@@ -29,7 +29,7 @@ def _reshaping(name: str) -> Structural:
     )
 
 
-_reshape, _view, _flatten = map(_reshaping, ("reshape", "view", "flatten"))
+_reshape, _view, _flatten, _ravel = map(_reshaping, ("reshape", "view", "flatten", "ravel"))
 _squeeze, _unsqueeze = map(_reshaping, ("squeeze", "unsqueeze"))
 
 
@@ -148,18 +148,23 @@ def view(input: Any, shape: Sequence[int]) -> Any:
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     """The dimensions from `start_dim` to `end_dim` as one."""
-    start = dimension(input.ndim, start_dim, "flatten")
-    end = dimension(input.ndim, end_dim, "flatten")
+    start = dimension(input, start_dim, "flatten")
+    end = dimension(input, end_dim, "flatten")
     if start > end:
         raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     joined = math.prod(input.shape[start : end + 1])
     return _flatten(input, shape=(*input.shape[:start], joined, *input.shape[end + 1 :]))
 
 
+def ravel(input: Any) -> Any:
+    """All elements in a row, in row-major order."""
+    return _ravel(input, shape=(math.prod(input.shape),))
+
+
 @numpy_names
 def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
     """Without the dimensions of length 1, all of them or those in `dim`."""
-    dims = () if dim in ((), []) else dimensions(input.ndim, dim, "squeeze")
+    dims = () if dim in ((), []) else dimensions(input, dim, "squeeze")
     shape = tuple(n for i, n in enumerate(input.shape) if n != 1 or i not in dims)
     return _squeeze(input, shape=shape)
 
@@ -167,13 +172,13 @@ def squeeze(input: Any, dim: int | Sequence[int] | None = None) -> Any:
 @numpy_names
 def unsqueeze(input: Any, dim: int) -> Any:
     """With a dimension of length 1 more, which is dimension `dim` of the result."""
-    at = dimension(input.ndim + 1, dim, "unsqueeze")
+    at = dimension(input, dim, "unsqueeze", more=1)
     return _unsqueeze(input, shape=(*input.shape[:at], 1, *input.shape[at:]))
 
 
 def permute(input: Any, dims: Sequence[int]) -> Any:
     """The dimensions in another order: dimension i of the result is `dims[i]` of the input."""
-    order = tuple(dimension(input.ndim, d, "permute") for d in dims)
+    order = tuple(dimension(input, d, "permute") for d in dims)
     if sorted(order) != list(range(input.ndim)):
         raise ValueError(
             f"permute: dims {tuple(dims)} must name each of {input.ndim} dimensions once"
@@ -183,7 +188,7 @@ def permute(input: Any, dims: Sequence[int]) -> Any:
 
 def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """Two dimensions exchanged."""
-    i, j = (dimension(input.ndim, d, "transpose") for d in (dim0, dim1))
+    i, j = (dimension(input, d, "transpose") for d in (dim0, dim1))
     order = list(range(input.ndim))
     if order:
         order[i], order[j] = j, i
@@ -271,7 +276,7 @@ def _counted(counts: Dims, name: str) -> Dims:
 def flip(input: Any, dims: int | Sequence[int]) -> Any:
     """The elements in reverse order along each of `dims`."""
     given = (dims,) if isinstance(dims, int) else tuple(dims)
-    return _flip(input, dims=dimensions(input.ndim, given, "flip") if given else ())
+    return _flip(input, dims=dimensions(input, given, "flip") if given else ())
 
 
 def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | None = None) -> Any:
@@ -286,7 +291,7 @@ def roll(input: Any, shifts: int | Sequence[int], dims: int | Sequence[int] | No
     given = (dims,) if isinstance(dims, int) else tuple(dims or ())
     if len(given) != len(shifts):
         raise ValueError(f"roll: {len(shifts)} shifts need as many dims, not {len(given)}")
-    return _roll(input, shifts=shifts, dims=tuple(dimension(input.ndim, d, "roll") for d in given))
+    return _roll(input, shifts=shifts, dims=tuple(dimension(input, d, "roll") for d in given))
 
 
 def tril(input: Any, diagonal: int = 0) -> Any:
@@ -317,10 +322,9 @@ def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
         raise ValueError("cat: expected at least one tensor")
     # As in PyTorch, a tensor of shape (0,) goes with any other.
     parts = [x for x in tensors if np.shape(plain(x)) != (0,)] or tensors[:1]
-    ndim = np.ndim(plain(parts[0]))
-    if ndim == 0:
+    if rank(parts[0], "cat") == 0:
         raise ValueError("cat: tensors of no dimensions cannot be joined: use stack")
-    return _cat(*parts, dim=dimension(ndim, dim, "cat"))
+    return _cat(*parts, dim=dimension(parts[0], dim, "cat"))
 
 
 @numpy_names
@@ -328,7 +332,7 @@ def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
     """Tensors of one shape joined along a new dimension."""
     if not len(tensors):
         raise ValueError("stack: expected at least one tensor")
-    return _stack(*tensors, dim=dimension(np.ndim(plain(tensors[0])) + 1, dim, "stack"))
+    return _stack(*tensors, dim=dimension(tensors[0], dim, "stack", more=1))
 
 
 @numpy_names
@@ -341,7 +345,7 @@ def split(
     >>> [part.tolist() for part in engine.arange(5).split(2)]
     [[0, 1], [2, 3], [4]]
     """
-    dim = dimension(tensor.ndim, dim, "split")
+    dim = dimension(tensor, dim, "split")
     if tensor.ndim == 0:
         raise ValueError("split: a tensor of no dimensions cannot be split")
     total = tensor.shape[dim]
@@ -368,17 +372,32 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """At most `chunks` consecutive parts along `dim`, of one length but for the last."""
     if chunks < 1:
         raise ValueError(f"chunk: chunks must be at least 1, not {chunks}")
-    dim = dimension(input.ndim, dim, "chunk")
+    dim = dimension(input, dim, "chunk")
     if input.ndim == 0:
         raise ValueError("chunk: a tensor of no dimensions cannot be split")
     size = -(-input.shape[dim] // chunks)
     return split(input, size if size else [0] * chunks, dim)
 
 
+@numpy_names
+def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
+    """The slices along `dim`, one after the other, without that dimension.
+
+    >>> import engine
+    >>> [part.tolist() for part in engine.tensor([[1, 2], [3, 4]]).unbind(1)]
+    [[1, 3], [2, 4]]
+    """
+    dim = dimension(input, dim, "unbind")
+    if input.ndim == 0:
+        raise ValueError("unbind: a tensor of no dimensions has no slices")
+    return tuple(getitem(input, (slice(None),) * dim + (i,)) for i in range(input.shape[dim]))
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (
-        reshape, view, flatten, squeeze, unsqueeze, permute, transpose, t, broadcast_to, expand,
-        sum_to, cast, repeat, tile, flip, roll, tril, triu, cat, stack, split, chunk,
+        reshape, view, flatten, ravel, squeeze, unsqueeze, permute, transpose, t, broadcast_to,
+        expand, sum_to, cast, repeat, tile, flip, roll, tril, triu, cat, stack, split, chunk,
+        unbind,
     )
 }  # fmt: skip

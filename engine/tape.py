@@ -7,7 +7,7 @@ derived a second time: the program calls the same rules, in the reading with arr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,11 +43,9 @@ class Tape:
         if getattr(loss, "rule", None) is None:
             raise TypeError("Tape(loss): loss is a Value or Tensor with the graph it came from")
         loss.seed(None)  # raises unless it is one number
-        self._nodes = _Nodes(order(loss)[::-1])
-        self.leaves = self._nodes.shapes.keys()
-        self._program: _Program = self._nodes
-        if isinstance(loss, Value):
-            self._program = _Values(self._nodes.nodes)  # type: ignore[arg-type]
+        nodes = order(loss)[::-1]
+        self._program: _Program = (_Values if isinstance(loss, Value) else _Tensors)(nodes)
+        self.leaves = self._program.leaves
 
     def replay(self) -> float:
         """Run forward from the leaves' present data, then backward; return the loss.
@@ -61,27 +59,32 @@ class Tape:
         """Do the same node by node, so that those in between have their data and gradients, to be
         drawn: the graph is then as if it had been built from the leaves' present data."""
         with np.errstate(all="ignore"):
-            self._nodes.replay()
+            self._program.sync()
 
 
 class _Program(Protocol):
+    @property
+    def leaves(self) -> Collection[Any]: ...
+
     def replay(self) -> float: ...
+    def sync(self) -> Any: ...
 
 
-class _Nodes:
-    """The nodes themselves, computed again each from its operands: no program, the graph."""
+class _Tensors:
+    """On Tensors the nodes are the program: each is computed again from its operands."""
 
-    def __init__(self, nodes: Sequence[Node]) -> None:
+    def __init__(self, nodes: Sequence[Any]) -> None:
         self.nodes = nodes
-        operands = dict.fromkeys(x for node in nodes for x in node.operands if isinstance(x, Node))
-        self.shapes = {x: np.shape(x.data) for x in operands if x.rule is None}
+        operands = dict.fromkeys(x for node in nodes for x in node.operands if _is_leaf(x))
+        self.shapes = {leaf: leaf.shape for leaf in operands}
+        self.leaves = self.shapes.keys()
 
     def replay(self) -> float:
         for leaf, shape in self.shapes.items():
-            if np.shape(leaf.data) != shape:
+            if leaf._data.shape != shape:
                 raise ValueError(
                     f"{leaf.label or 'a leaf'} had shape {shape} when the tape was made and has "
-                    f"{np.shape(leaf.data)} now: make a new Tape of a new graph"
+                    f"{leaf._data.shape} now: make a new Tape of a new graph"
                 )
             leaf.grad = None
         for node in self.nodes:
@@ -89,25 +92,59 @@ class _Nodes:
             node.grad = None
         root = self.nodes[-1]
         root.grad = root.seed(None)
-        for node in reversed(self.nodes):
-            node.send_back()
-        return float(root.data)
+        root.send_back(reversed(self.nodes))
+        return float(root._data)
+
+    sync = replay
+
+
+def _is_leaf(operand: Any) -> bool:
+    return isinstance(operand, Node) and operand.rule is None
+
+
+class _Stretch:
+    """Places of a long array: a view of it if they follow one another, else a copy."""
+
+    __slots__ = ("array", "places", "source")
+
+    def __init__(self, source: Array, places: Array) -> None:
+        first, length = int(places[0]), len(places)
+        self.source = source
+        self.places: Array | None = None
+        if places[-1] - first == length - 1 and (length == 1 or (np.diff(places) == 1).all()):
+            self.array = source[first : first + length]
+        else:
+            self.places = places
+            self.array = np.empty(length)
+
+    def read(self) -> Array:
+        """The numbers that stand there now."""
+        if self.places is not None:
+            self.source.take(self.places, out=self.array, mode="clip")  # "raise" is the slow way
+        return self.array
 
 
 class _Group:
-    """The nodes that one rule made at one depth: a stretch of the program, run as one call."""
+    """The nodes that one rule made at one depth: a part of the program, run as one call."""
 
-    __slots__ = ("edges", "first", "nodes", "operands", "out", "rule", "users", "xs")
+    __slots__ = ("copies", "edges", "nodes", "out", "rule", "starts", "users", "xs", "y")
 
-    def __init__(self, nodes: list[Value], first: int) -> None:
+    def __init__(self, nodes: list[Value], first: int, data: Array) -> None:
         self.nodes = nodes
         self.rule: Any = nodes[0].rule
         self.out = slice(first, first + len(nodes))
-        self.operands: list[Array | slice] = []  # where the data of each operand stands
-        self.edges: list[tuple[int, slice]] = []  # per active operand, where contributions go
-        self.users: Array | slice = slice(0)  # the contributions that make up these gradients,
-        self.first: Array | None = None  # and where each node's begin; None: each has one
-        self.xs: list[Array] = []  # the operands' data at the last replay
+        self.y = data[self.out]
+        self.xs: list[Array] = []  # the operands' data,
+        self.copies: list[_Stretch] = []  # and what of it has to be copied first
+        self.edges: list[tuple[int, Array]] = []  # per active operand, where contributions go
+        self.users: _Stretch | None = None  # the contributions that make up these gradients,
+        self.starts: Array | None = None  # and where each node's begin; None: each has one
+
+    def read(self, operand: _Stretch) -> None:
+        """Take this as the next operand."""
+        self.xs.append(operand.array)
+        if operand.places is not None:
+            self.copies.append(operand)
 
 
 class _Values:
@@ -117,34 +154,35 @@ class _Values:
     contributions of its users: a gather, and a segment sum where there is more than one.
     """
 
-    def __init__(self, nodes: Sequence[Value]) -> None:
+    def __init__(self, nodes: Sequence[Any]) -> None:
+        self.nodes = nodes
         leaves = dict.fromkeys(x for node in nodes for x in node.parents if x.rule is None)
-        self.leaves: list[Value] = list(leaves)  # type: ignore[arg-type]
+        self.leaves = list(leaves)
         depth: dict[Node, int] = dict.fromkeys(leaves, 0)
         alike: dict[Any, list[Value]] = {}
         for node in nodes:
             depth[node] = 1 + max(depth[x] for x in node.parents)
             kind = (depth[node], node.rule, node.da is None, node.db is None)
             alike.setdefault(kind, []).append(node)
+        self.data = np.empty(len(leaves) + len(nodes))
         self.groups: list[_Group] = []
         place: dict[Node, int] = {leaf: i for i, leaf in enumerate(leaves)}
         for kind in sorted(alike, key=lambda kind: kind[0]):
-            group = _Group(alike[kind], len(place))
-            self.groups.append(group)
-            place.update(zip(group.nodes, range(group.out.start, group.out.stop), strict=True))
-        self.data = np.empty(len(place))
+            self.groups.append(_Group(alike[kind], len(place), self.data))
+            place.update(zip(alike[kind], range(len(place), len(self.data)), strict=False))
 
+        self.contributions = np.empty(sum(len(node.sources()) for node in nodes))
         targets: list[Array] = []
         count = 0
         for group in self.groups:
             parents = zip(*(node.parents for node in group.nodes), strict=True)
             places = [np.array([place[x] for x in column]) for column in parents]
-            group.operands = [_stretch(column) for column in places]
+            for column in places:
+                group.read(_Stretch(self.data, column))
             for index, _ in group.nodes[0].active():
-                group.edges.append((index, slice(count, count + len(group.nodes))))
+                group.edges.append((index, self.contributions[count : count + len(group.nodes)]))
                 targets.append(places[index])
                 count += len(group.nodes)
-        self.contributions = np.empty(count)
         self._find_users(np.concatenate(targets))
 
     def _find_users(self, target: Array) -> None:
@@ -154,51 +192,50 @@ class _Values:
         for group in self.groups[:-1]:  # the last is the root, whose gradient is 1
             first = bounds[group.out]
             last = bounds[group.out.stop]
-            group.users = _stretch(by_target[first[0] : last])
+            group.users = _Stretch(self.contributions, by_target[first[0] : last])
             if last - first[0] > len(first):
-                group.first = first - first[0]
+                group.starts = first - first[0]
         active = [i for i, leaf in enumerate(self.leaves) if bounds[i] < bounds[i + 1]]
         self.active_leaves = [self.leaves[i] for i in active]
-        self.leaf_users = by_target[: bounds[len(self.leaves)]]
-        self.leaf_first = bounds[active]
+        self.leaf_users = _Stretch(self.contributions, by_target[: bounds[len(self.leaves)]])
+        self.leaf_starts = bounds[active]
 
     def replay(self) -> float:
-        data = self.data
-        data[: len(self.leaves)] = [leaf.data for leaf in self.leaves]
+        self.data[: len(self.leaves)] = [leaf._data for leaf in self.leaves]
         for group in self.groups:
-            group.xs = [data[place] for place in group.operands]
-            data[group.out] = group.rule.forward(FLOAT64, *group.xs)
+            for operand in group.copies:
+                operand.read()
+            group.y[:] = group.rule.forward(FLOAT64, *group.xs)
         self._send_back(careful=False)
         if np.isnan(self.contributions).any():
             self._send_back(careful=True)
-        sums = np.add.reduceat(self.contributions[self.leaf_users], self.leaf_first)
+        sums = np.add.reduceat(self.leaf_users.read(), self.leaf_starts)
         for leaf, gradient in zip(self.active_leaves, sums.tolist(), strict=True):
             leaf.grad = gradient
-        return float(data[-1])
+        return float(self.data[-1])
+
+    def sync(self) -> None:
+        for leaf in self.leaves:
+            leaf.grad = None
+        for node in self.nodes:
+            node.run_again()
+        root = self.nodes[-1]
+        nodes = root.reached()
+        root.grad = 1.0
+        root.send_back(nodes)
 
     def _send_back(self, careful: bool) -> None:
         """One backward pass; `careful` lets an upstream of 0 win over a local inf or nan."""
-        contributions = self.contributions
         upstream = np.ones(1)
         for group in reversed(self.groups):
-            if group is not self.groups[-1]:
-                upstream = contributions[group.users]
-                if group.first is not None:
-                    upstream = np.add.reduceat(upstream, group.first)
-            y = self.data[group.out]
-            for index, stretch in group.edges:
-                local = group.rule.local(index, FLOAT64, group.xs, y, {})
-                contribution = upstream * local
+            if group.users is not None:
+                upstream = group.users.read()
+                if group.starts is not None:
+                    upstream = np.add.reduceat(upstream, group.starts)
+            for index, contribution in group.edges:
+                local = group.rule.backward[index](FLOAT64, *group.xs, group.y)
+                np.multiply(upstream, local, out=contribution)  # the chain rule
                 if careful:
-                    contribution = FLOAT64.zero_upstream_wins(upstream, contribution)
-                    if group.rule.masks(index):
-                        contribution = FLOAT64.zero_slope_wins(local, contribution)
-                contributions[stretch] = contribution
-
-
-def _stretch(places: Array) -> Array | slice:
-    """Places that follow one another as a slice, which NumPy reads without copying."""
-    first, length = int(places[0]), len(places)
-    if places[-1] - first == length - 1 and (length == 1 or (np.diff(places) == 1).all()):
-        return slice(first, first + length)
-    return places
+                    contribution[upstream == 0] = 0.0
+                    if group.rule.masks[index]:
+                        contribution[np.broadcast_to(local == 0, contribution.shape)] = 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from engine.dimensions import unpacked
 from engine.dtypes import common_dtype, get_default_dtype
 from engine.node import Node, recording, watching
 from engine.numpy_protocol import array_function, array_ufunc
-from engine.readings import Array, arrays
+from engine.readings import ARRAYS, Array
 from engine.rule import Elementwise, Rule
 
 _new = object.__new__
@@ -73,15 +74,10 @@ class Tensor(Node):
         _set_leaf(self, array, label)
         self.requires_grad_(requires_grad)
 
-    @property
-    def data(self) -> Array:
-        """The array itself, not a copy."""
-        return self._data
-
-    @data.setter
-    def data(self, value: Any) -> None:
-        value = value._data if isinstance(value, Tensor) else np.asarray(value)
-        if value.dtype.kind != "f":
+    def _set_data(self, value: Any) -> None:
+        if value.__class__ is not np.ndarray:
+            value = value._data if isinstance(value, Tensor) else np.asarray(value)
+        if value.dtype is not self._data.dtype and value.dtype.kind != "f":
             if value.dtype.kind not in "biu":
                 raise TypeError(f"data of a Tensor: real numbers or booleans, not {value.dtype}")
             if self.requires_grad:  # a slope is no whole number
@@ -90,41 +86,75 @@ class Tensor(Node):
         # memory is how graphs that hold the old one notice.
         self._data = value.view() if value is self._data else value
 
+    # These are asked so often that it counts that attrgetter is no function of Python's.
+    data = property(attrgetter("_data"), _set_data, doc="The array itself, not a copy.")
+    shape = property(attrgetter("_data.shape"), doc="The length of each dimension.")
+    ndim = property(attrgetter("_data.ndim"), doc="The number of dimensions.")
+    dtype = property(attrgetter("_data.dtype"), doc="The kind of number.")
+
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
-        inputs, y = _forward(rule, operands, parameters)
+        inputs: list[Any] = []
         edges: list[tuple[int, Tensor]] = []
-        for i, x in enumerate(operands):
-            if isinstance(x, Tensor) and x.requires_grad:
-                if inputs[i] is not x._data:  # it takes part in another dtype: a step of its own
-                    x = shape.cast(x, inputs[i].dtype)
-                    inputs[i] = x._data
-                    operands = (*operands[:i], x, *operands[i + 1 :])
-                edges.append((i, x))
-        node: Tensor
-        if edges and (recorded := recording.get()):
-            node = _new(Tensor)
-            node._data = node.output = y
-            node.grad = None
-            node.rule = rule
-            node.operands = operands
-            node.inputs = inputs
-            node.edges = edges
-            node.arguments = parameters
-            node.requires_grad = True
-            node.label = ""
-            if recorded is True:
-                return node
-        else:
+        dtype: Any = None
+        usual = True  # Tensors of one dtype, or of those that the rule mixes
+        for x in operands:
+            if isinstance(x, Tensor):
+                if x.requires_grad:
+                    edges.append((len(inputs), x))
+                array = x._data
+                inputs.append(array)
+                if dtype is None:
+                    dtype = array.dtype
+                elif array.dtype is not dtype and not rule.mixed:
+                    usual = False
+            else:
+                inputs.append(_plain(x, rule))
+                usual = False
+        if not usual or dtype.kind != "f":
+            inputs, dtype = _prepared(rule, inputs)
+            usual = False
+        y = _forward(rule, dtype, inputs, parameters)
+        recorded = recording.get()
+        if not edges or not recorded:
             node = _leaf(y)
-        if (watch := watching.get()) is not None:
-            watch.made(node, rule, operands, inputs)
+            if (watch := watching.get()) is not None:
+                watch.made(node, rule, operands, inputs)
+            return node
+        if not usual:
+            operands, edges = _as_steps(operands, inputs, edges)
+        node = _new(Tensor)
+        node._data = node.output = y
+        node.grad = None
+        node.rule = rule
+        node.operands = operands
+        node.inputs = inputs
+        node.edges = edges
+        node.arguments = parameters
+        node.requires_grad = True
+        node.label = ""
+        if recorded is not True:
+            recorded.made(node, rule, operands, inputs)
         return node
 
     def run_again(self) -> None:
         assert self.rule is not None
-        self.inputs, self.output = _forward(self.rule, self.operands, self.arguments)
-        self._data = self.output
+        index, _ = self.edges[0]
+        dtype = self.inputs[index].dtype  # that of the operation: other active operands are cast
+        inputs: list[Any] = []
+        usual = True
+        for x in self.operands:
+            if isinstance(x, Tensor):
+                x = x._data
+                if x.dtype is not dtype and not self.rule.mixed:
+                    usual = False
+            else:
+                usual = False
+            inputs.append(x)
+        if not usual:
+            inputs, dtype = _prepared(self.rule, inputs)
+        self.inputs = inputs
+        self._data = self.output = _forward(self.rule, dtype, inputs, self.arguments)
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -145,28 +175,39 @@ class Tensor(Node):
     def active(self) -> Sequence[tuple[int, Node]]:
         return self.edges
 
-    def send_back(self) -> None:
-        upstream = self.grad
-        for index, operand in self.edges:
-            contribution = self.pull(index, upstream)
-            if operand.grad is not None:
-                operand.grad = np.asarray(operand.grad + contribution)  # a sum may be no array
-            elif operand.rule is None and _is_shared(contribution, upstream):
-                operand.grad = contribution.copy("K")  # a leaf's gradient is nobody else's
-            else:
+    def reached(self) -> list[Node]:
+        nodes = backprop.order(self)
+        for node in nodes:
+            node.grad = None
+        return nodes
+
+    @staticmethod
+    def send_back(nodes: Iterable[Tensor]) -> None:
+        for node in nodes:
+            upstream = node.grad
+            inputs, output, arguments = node.inputs, node.output, node.arguments
+            pull = node.rule.pull  # type: ignore[union-attr]
+            m = ARRAYS[output.dtype]
+            for index, operand in node.edges:
+                x = inputs[index]
+                if operand._data is not x:
+                    node._check_in_place(index)
+                contribution = pull(index, m, upstream, inputs, output, arguments)
+                if contribution.__class__ is not np.ndarray or contribution.dtype is not x.dtype:
+                    contribution = np.asarray(contribution, x.dtype)
+                if operand.grad is not None:
+                    contribution = np.asarray(operand.grad + contribution)  # a sum may be no array
+                elif operand.rule is None and _is_shared(contribution, upstream):
+                    contribution = contribution.copy("K")  # a leaf's gradient is nobody else's
                 operand.grad = contribution
 
     def pull(self, index: int, upstream: Any) -> Array:
-        x, rule = self.inputs[index], self.rule
-        if self.operands[index]._data is not x:
+        if self.operands[index]._data is not self.inputs[index]:
             self._check_in_place(index)
-        assert rule is not None
-        contribution = rule.pull(
-            index, arrays(self.output.dtype), upstream, self.inputs, self.output, self.arguments
-        )
-        if contribution.__class__ is not np.ndarray or contribution.dtype is not x.dtype:
-            contribution = np.asarray(contribution, x.dtype)
-        return contribution
+        assert self.rule is not None
+        m = ARRAYS[self.output.dtype]
+        contribution = self.rule.pull(index, m, upstream, self.inputs, self.output, self.arguments)
+        return np.asarray(contribution, self.inputs[index].dtype)
 
     def _check_in_place(self, index: int) -> None:
         operand = self.operands[index]
@@ -184,7 +225,7 @@ class Tensor(Node):
     def local(self, index: int) -> Any:
         if not isinstance(self.rule, Elementwise):
             return None
-        m = arrays(self.output.dtype)
+        m = ARRAYS[self.output.dtype]
         with np.errstate(all="ignore"):  # backward is silent, and who looks at it
             local = self.rule.local(index, m, self.inputs, self.output, self.arguments)
         return np.broadcast_to(np.asarray(local, self.output.dtype), self.output.shape)
@@ -204,7 +245,7 @@ class Tensor(Node):
                     f"the gradient of a tensor of shape {self.shape} is not defined by itself: "
                     "reduce it to one number (.sum(), .mean()), or give the upstream gradient"
                 )
-            return np.ones_like(self._data)
+            return np.array(1, self._data.dtype, ndmin=self._data.ndim)
         array = np.array(getattr(gradient, "data", gradient), dtype=self.dtype)
         if array.shape != self.shape:
             raise RuntimeError(
@@ -293,18 +334,6 @@ class Tensor(Node):
     # --- an array among arrays ----------------------------------------------------------------
 
     __array_ufunc__, __array_function__ = array_ufunc, array_function
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self._data.shape
-
-    @property
-    def ndim(self) -> int:
-        return self._data.ndim
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._data.dtype
 
     @property
     def T(self) -> Tensor:
@@ -526,32 +555,43 @@ def _plain(x: Any, rule: Rule | None = None) -> Any:
 
 
 def _forward(
-    rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]
-) -> tuple[list[Any], Array]:
-    """The arrays that an operation is given, and the one that it makes of them."""
-    inputs = [x._data if isinstance(x, Tensor) else _plain(x, rule) for x in operands]
-    dtype: Any = None
-    for x in inputs:
-        if x.__class__ is np.ndarray and x.dtype is not dtype:
-            if dtype is not None:
-                dtype = dtype if rule.mixed else _promote(inputs, rule)
-                break
-            dtype = x.dtype
-    if dtype.kind != "f":
-        dtype = _promote(inputs, rule)
-    if rule.unbounded:  # 1 / 0 is inf for NumPy's numbers, and an error for Python's
-        inputs = [x if x.__class__ is np.ndarray else dtype.type(x) for x in inputs]
+    rule: Rule, dtype: np.dtype[Any], inputs: Sequence[Any], parameters: dict[str, Any]
+) -> Array:
+    """The array that an operation makes of plain inputs."""
     try:
-        y = rule.forward(arrays(dtype), *inputs, **parameters)
+        y = rule.forward(ARRAYS[dtype], *inputs, **parameters)
     except (ValueError, IndexError) as error:
         shapes = ", ".join(str(np.shape(x)) for x in inputs)
         raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
-    if dtype.kind != "f":
-        if isinstance(rule, Elementwise):
-            y = np.asarray(y, dtype)  # a 0.0 in the rule makes no floats of integers
+    if y.__class__ is not np.ndarray or dtype.kind != "f":
+        y = np.asarray(y)
+        if dtype.kind != "f" and isinstance(rule, Elementwise):
+            y = y.astype(dtype)  # a 0.0 in the rule makes no floats of integers
         elif y.dtype == np.uint64:
             y = y.astype(np.int64)  # what PyTorch sums uint8 in
-    return inputs, y if y.__class__ is np.ndarray else np.asarray(y)
+    return y
+
+
+def _prepared(rule: Rule, inputs: list[Any]) -> tuple[list[Any], np.dtype[Any]]:
+    """Plain inputs in the dtype that the rule takes them in."""
+    dtype, *others = dict.fromkeys(x.dtype for x in inputs if x.__class__ is np.ndarray)
+    if dtype.kind != "f" or (others and not rule.mixed):
+        dtype = _promote(inputs, rule)
+    if rule.unbounded:  # 1 / 0 is inf for NumPy's numbers, and an error for Python's
+        inputs = [x if x.__class__ is np.ndarray else dtype.type(x) for x in inputs]
+    return inputs, dtype
+
+
+def _as_steps(
+    operands: tuple[Any, ...], inputs: list[Any], edges: list[tuple[int, Tensor]]
+) -> tuple[tuple[Any, ...], list[tuple[int, Tensor]]]:
+    """Operands that take part in another dtype become a step of their own: a cast."""
+    steps = list(operands)
+    for i, x in edges:
+        if inputs[i] is not x._data:
+            steps[i] = shape.cast(x, inputs[i].dtype)
+            inputs[i] = steps[i]._data
+    return tuple(steps), [(i, steps[i]) for i, _ in edges]
 
 
 def _promote(inputs: list[Any], rule: Rule) -> np.dtype[Any]:
@@ -568,10 +608,10 @@ def _promote(inputs: list[Any], rule: Rule) -> np.dtype[Any]:
 def _is_shared(contribution: Array, upstream: Any) -> bool:
     """Whether the array is not free to be written to: one of the upstream's, or one number that
     stands for many."""
-    return contribution is upstream or (
-        contribution.base is not None
-        and (not contribution.flags.writeable or np.may_share_memory(contribution, upstream))
-    )
+    owner = contribution.base
+    if owner is None:
+        return contribution is upstream
+    return owner is upstream or owner is upstream.base or not contribution.flags.writeable
 
 
 # --- methods, from the tables -----------------------------------------------------------------

@@ -42,13 +42,13 @@ def value_and_grad(func: Function, argnums: int | Sequence[int] = 0) -> Function
 
     def value_and_gradient(*arguments: Any, **keywords: Any) -> tuple[Any, Any]:
         given = list(arguments)
+        among_arrays = _has_arrays(arguments)
         for place in places:
-            given[place] = _leaf(given[place])
-        output = func(*given, **keywords)
-        outputs = _checked("value_and_grad", output)
+            given[place] = _leaf(given[place], among_arrays)
+        outputs = _one_number("value_and_grad", func(*given, **keywords))
         leaves = tuple(given[place] for place in places)
         gradients = gradients_or_zeros(outputs, leaves, (None,))
-        return _shown(outputs, output, False), _shown(gradients, argnums, False)
+        return outputs[0].data, _shown(gradients, argnums, False)
 
     return value_and_gradient
 
@@ -90,7 +90,7 @@ def hessian(func: Function, inputs: Any, create_graph: bool = False, strict: boo
     """
 
     def gradient(*xs: Node) -> Nodes:
-        outputs = _checked("hessian", func(*xs))
+        outputs = _one_number("hessian", func(*xs))
         return gradients_or_zeros(outputs, xs, (None,), True, strict)
 
     blocks = jacobian(gradient, inputs, create_graph, strict)
@@ -128,7 +128,7 @@ def jvp(
     """
     leaves, result, outputs = _run("jvp", func, inputs, create_graph)
     weights = _directions("jvp", v, inputs, leaves)
-    upstreams = tuple(_leaf(y.data * 0 + 1) for y in outputs)
+    upstreams = tuple(_leaf(y.data * 0 + 1, isinstance(y, Tensor)) for y in outputs)
     gradients = gradients_or_zeros(outputs, leaves, upstreams, True, strict)
     slopes = gradients_or_zeros(gradients, upstreams, weights, create_graph, strict)
     return _shown(outputs, result, create_graph), _shown(slopes, result, create_graph)
@@ -147,6 +147,7 @@ def hvp(
     (array(9.), array([  6., 120.]))
     """
     leaves, result, outputs = _run("hvp", func, inputs, create_graph)
+    _one_number("hvp", result)
     weights = _directions("hvp", v, inputs, leaves)
     gradients = gradients_or_zeros(outputs, leaves, (None,), True, strict)
     products = gradients_or_zeros(gradients, leaves, weights, create_graph, strict)
@@ -156,15 +157,20 @@ def hvp(
 # --- inputs and outputs -----------------------------------------------------------------------
 
 
-def _leaf(x: Any, create_graph: bool = False) -> Any:
-    """A node of its own for an input: connected with it if the result shall be, else a leaf."""
+def _leaf(x: Any, among_arrays: bool = False, create_graph: bool = False) -> Any:
+    """A node of its own for an input: connected with it if the result shall be, else a leaf. A
+    number is made a Value, or a Tensor where arrays are to be computed with."""
     if isinstance(x, Node):
         if create_graph and x.requires_grad:
             return ops.mul(x, 1.0)
         if isinstance(x, Tensor):
             return Tensor(x.data, requires_grad=True, label=x.label)
         return Value(x.data, x.label)
-    return Value(x) if np.ndim(x) == 0 else Tensor(x, requires_grad=True)
+    return Tensor(x, requires_grad=True) if among_arrays or np.ndim(x) else Value(x)
+
+
+def _has_arrays(arguments: Sequence[Any]) -> bool:
+    return any(isinstance(x, (Tensor, np.ndarray)) for x in arguments)
 
 
 def _several(x: Any) -> tuple[Any, ...]:
@@ -172,7 +178,9 @@ def _several(x: Any) -> tuple[Any, ...]:
 
 
 def _run(name: str, func: Function, inputs: Any, create_graph: bool) -> tuple[Nodes, Any, Nodes]:
-    leaves = tuple(_leaf(x, create_graph) for x in _several(inputs))
+    given = _several(inputs)
+    among_arrays = _has_arrays(given)
+    leaves = tuple(_leaf(x, among_arrays, create_graph) for x in given)
     result = func(*leaves)
     return leaves, result, _checked(name, result)
 
@@ -186,6 +194,12 @@ def _checked(name: str, result: Any) -> Nodes:
                 f"{type(y).__name__}"
             )
     return outputs
+
+
+def _one_number(name: str, result: Any) -> Nodes:
+    if isinstance(result, (tuple, list)):
+        raise TypeError(f"{name}: the function must return one number, not {len(result)} results")
+    return _checked(name, result)
 
 
 def _directions(name: str, v: Any, like: Any, nodes: Nodes) -> tuple[Any, ...]:

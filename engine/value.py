@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from math import isnan
 from numbers import Real
@@ -16,8 +16,8 @@ from engine.node import Node, plain, recording, watching
 from engine.numpy_protocol import array_function, array_ufunc
 from engine.readings import FLOAT64, FLOATS, Array
 from engine.rule import Elementwise, Rule
+from engine.writing import written_out
 
-_new = object.__new__
 # What plain floats raise where NumPy has an answer: 1/0 is inf, exp(800) is inf, log(-1) is nan,
 # and (-4)**0.5, which would be complex and cannot be compared, is nan.
 _REFUSALS = (ZeroDivisionError, OverflowError, ValueError, TypeError)
@@ -42,18 +42,41 @@ def _float(x: Any) -> float:
     raise TypeError(f"expected a number, not a {type(x).__name__}: {hint}")
 
 
-def _bare(x: float) -> Value:
-    node = _new(Value)
-    node._data = x
-    return node
-
-
 def _operand(x: Any) -> tuple[Any, float, bool]:
     """What to keep of an operand, its number, and whether it gets a gradient."""
+    if x.__class__ is float:
+        return x, x, False
     if isinstance(x, Value):
         return x, x._data, x.requires_grad
     x = _float(x)
     return x, x, False
+
+
+# --- operations -------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4096)
+def operation(rule: Elementwise) -> Callable[..., Value]:
+    """The rule as a function of one or two Values, or of numbers among them."""
+    if len(rule.inputs) > 2:
+        raise TypeError(f"{rule.name}: an operation of Values has one or two operands")
+    names: dict[str, Any] = {
+        "FLOATS": FLOATS,
+        "REFUSALS": _REFUSALS,
+        "Value": Value,
+        "constant": _constant,
+        "forward": rule.forward,
+        "is_recording": recording.get,
+        "new": object.__new__,
+        "operand": _operand,
+        "reread": _reread,
+        "rule": rule,
+        "slopes": rule.backward,
+    }
+    exec(compile(written_out(rule), f"{__file__} ({rule.name})", "exec"), names)  # noqa: S102
+    function: Callable[..., Value] = names["operation"]
+    function.__name__ = function.__qualname__ = rule.name
+    return function
 
 
 def _reread(rule: Elementwise, *xs: float) -> list[float]:
@@ -64,122 +87,32 @@ def _reread(rule: Elementwise, *xs: float) -> list[float]:
         return [float(y), *(float(d(FLOAT64, *numbers, y)) for d in rule.backward)]
 
 
+def _constant(rule: Elementwise, operands: Sequence[Any], xs: Sequence[float], y: float) -> Value:
+    """The result of an operation that is not recorded."""
+    node = Constant(y)
+    if (watch := watching.get()) is not None:
+        watch.made(node, rule, operands, xs)
+    return node
+
+
 @lru_cache(maxsize=4096)
 def _bound(rule: Elementwise, parameters: tuple[tuple[str, Any], ...]) -> Elementwise:
     return rule.bind(dict(parameters))
 
 
-@lru_cache(maxsize=4096)
-def operation(rule: Elementwise) -> Callable[..., Value]:
-    """The rule as a function of Values: one closure, made once, for one or for two operands."""
-    forward = rule.forward
-    is_recording = recording.get
+def _method(name: str, rule: Elementwise) -> Callable[..., Value]:
+    """The operation as a method, written out when it is first used: most never are."""
 
-    def unary(a: Any) -> Value:
-        active = True
-        if a.__class__ is Value:
-            x = a._data
-        else:
-            a, x, active = _operand(a)
-        try:
-            y = forward(FLOATS, x)
-            da = slope_a or derivative_a(FLOATS, x, y)
-        except _REFUSALS:
-            y = None
-        if y.__class__ is not float or da.__class__ is not float:
-            y, da = _reread(rule, x)
-        if not active or is_recording() is not True:
-            return _unrecorded(rule, (a,), y, active)
-        node = _new(Value)
-        node._data = y
-        node.grad = None
-        node.rule = rule
-        node.a = a
-        node.b = None
-        node.da = da
-        node.db = None
-        node.label = ""
-        return node
+    def method(self: Value, *others: Any) -> Value:
+        function = operation(rule)
+        setattr(Value, name, function)
+        return function(self, *others)
 
-    def binary(a: Any, b: Any) -> Value:
-        if a.__class__ is not Value or b.__class__ is not Value:
-            return with_constant(a, b)
-        x = a._data
-        z = b._data
-        try:
-            y = forward(FLOATS, x, z)
-            da = slope_a or derivative_a(FLOATS, x, z, y)
-            db = slope_b or derivative_b(FLOATS, x, z, y)
-        except _REFUSALS:
-            y = None
-        if y.__class__ is not float or da.__class__ is not float or db.__class__ is not float:
-            y, da, db = _reread(rule, x, z)
-        if is_recording() is not True:
-            return _unrecorded(rule, (a, b), y, True)
-        node = _new(Value)
-        node._data = y
-        node.grad = None
-        node.rule = rule
-        node.a = a
-        node.b = b
-        node.da = da
-        node.db = db
-        node.label = ""
-        return node
-
-    def with_constant(a: Any, b: Any) -> Value:
-        a, x, active_a = _operand(a)
-        b, z, active_b = _operand(b)
-        node = binary(_bare(x), _bare(z))
-        if node.rule is None:
-            return _unrecorded(rule, (a, b), node._data, active_a or active_b)
-        if not active_a:
-            if not active_b:
-                return Constant(node._data)
-            node.da = None
-        elif not active_b:
-            node.db = None
-        node.a = a
-        node.b = b
-        return node
-
-    # A slope that is the same number everywhere, as that of +, need not be asked for.
-    slopes = [rule.formula(index, {}) for index in range(len(rule.inputs))]
-    slope_a, slope_b, *_ = [s.args[0] if s.op == "number" else None for s in slopes] + [None, None]
-    if len(rule.inputs) == 1:
-        (derivative_a,) = rule.backward
-        return unary
-    if len(rule.inputs) == 2:
-        derivative_a, derivative_b = rule.backward
-        return binary
-    raise TypeError(f"{rule.name}: an operation of Values has one or two operands")
-
-
-def _unrecorded(rule: Elementwise, operands: tuple[Any, ...], y: float, active: bool) -> Value:
-    """A constant; or, where detect_anomaly looks on, the node after all."""
-    watch = watching.get()
-    if watch is None or (operands[0].__class__ is Value and not hasattr(operands[0], "label")):
-        return Constant(y)  # a bare operand stands for one that is looked at in a moment
-    node: Value = Constant(y)
-    if active and recording.get():
-        token = recording.set(True)
-        try:
-            node = operation(rule)(*operands)
-        finally:
-            recording.reset(token)
-    watch.made(node, rule, operands, [getattr(x, "data", x) for x in operands])
-    return node
+    return method
 
 
 def _reflected(rule: Elementwise) -> Callable[[Value, Any], Value]:
-    apply = operation(rule)
-    return lambda self, other: apply(other, self)
-
-
-def _method(function: Callable[..., Any]) -> Callable[..., Value]:
-    if isinstance(function, Elementwise) and not function.keywords:
-        return operation(function)
-    return lambda self, *arguments, **parameters: function(self, *arguments, **parameters)
+    return lambda self, other: operation(rule)(other, self)
 
 
 class Value(Node):
@@ -272,29 +205,58 @@ class Value(Node):
         pairs = ((0, self.a, self.da), (1, self.b, self.db))
         return [(i, x) for i, x, local in pairs if local is not None]
 
-    def send_back(self) -> None:
-        # The chain rule, for each operand. `pull` looks closer where the product is nan.
-        upstream = self.grad
-        if (local := self.da) is not None:
-            contribution = upstream * local if upstream else 0.0
-            if contribution != contribution:  # noqa: PLR0124
-                contribution = self.pull(0, upstream)
-            before = self.a.grad
-            self.a.grad = contribution if before is None else before + contribution
-        if (local := self.db) is not None:
-            contribution = upstream * local if upstream else 0.0
-            if contribution != contribution:  # noqa: PLR0124
-                contribution = self.pull(1, upstream)
-            before = self.b.grad
-            self.b.grad = contribution if before is None else before + contribution
+    def reached(self) -> list[Node]:
+        # `backprop.order`, with a zero of our own in `.grad` as the mark of having been met: a set
+        # of nodes takes twice the time. The sums of `send_back` then begin at that zero.
+        zero = float("0")
+        finished: list[Node] = []
+        stack: list[Any] = [self] if self.rule else []
+        while True:
+            if not stack:
+                break
+            node = stack.pop()
+            if node is None:
+                finished.append(stack.pop())
+            elif node.grad is not zero:
+                node.grad = zero
+                stack.append(node)
+                stack.append(None)
+                if node.da is not None:
+                    a = node.a
+                    if a.rule is not None:
+                        stack.append(a)
+                    elif a.grad is None:
+                        a.grad = zero
+                if node.db is not None:
+                    b = node.b
+                    if b.rule is not None:
+                        stack.append(b)
+                    elif b.grad is None:
+                        b.grad = zero
+        finished.reverse()
+        return finished
+
+    @staticmethod
+    def send_back(nodes: Iterable[Any]) -> None:
+        for node in nodes:
+            upstream = node.grad
+            if upstream:  # of exactly 0 comes nothing but 0, whatever the local derivative
+                if (local := node.da) is not None:
+                    contribution = upstream * local  # the chain rule
+                    if contribution != contribution:  # noqa: PLR0124
+                        contribution = node.pull(0, upstream)
+                    node.a.grad += contribution
+                if (local := node.db) is not None:
+                    contribution = upstream * local
+                    if contribution != contribution:  # noqa: PLR0124
+                        contribution = node.pull(1, upstream)
+                    node.b.grad += contribution
 
     def pull(self, index: int, upstream: Any) -> float:
         local = self.local(index)
         assert self.rule is not None
-        if not upstream or (local == 0 and self.rule.masks(index)):
-            return (
-                0.0  # an upstream of exactly 0 wins over a local inf or nan, and a mask over both
-            )
+        if not upstream or (local == 0 and self.rule.masks[index]):
+            return 0.0  # an upstream of 0 wins over a local inf or nan, and a mask over both
         return upstream * local
 
     def local(self, index: int) -> Any:
@@ -367,12 +329,12 @@ class Value(Node):
 
     # --- arithmetic; the named operations are added from the table below ------------------------
 
-    __add__, __radd__ = operation(ops.add), _reflected(ops.add)
-    __sub__, __rsub__ = operation(ops.sub), _reflected(ops.sub)
-    __mul__, __rmul__ = operation(ops.mul), _reflected(ops.mul)
-    __truediv__, __rtruediv__ = operation(ops.div), _reflected(ops.div)
-    __neg__ = operation(ops.neg)
-    __abs__ = operation(ops.abs)
+    __add__, __radd__ = _method("__add__", ops.add), _reflected(ops.add)
+    __sub__, __rsub__ = _method("__sub__", ops.sub), _reflected(ops.sub)
+    __mul__, __rmul__ = _method("__mul__", ops.mul), _reflected(ops.mul)
+    __truediv__, __rtruediv__ = _method("__truediv__", ops.div), _reflected(ops.div)
+    __neg__ = _method("__neg__", ops.neg)
+    __abs__ = _method("__abs__", ops.abs)
     __rpow__ = _reflected(ops.TABLE["_power_of_nodes"])
 
     def __pow__(self, exponent: Any) -> Value:
@@ -427,6 +389,12 @@ class Constant(Value):
     requires_grad = False
 
 
+def _choosing(function: Callable[..., Any]) -> Callable[..., Value]:
+    return lambda self, *arguments, **parameters: function(self, *arguments, **parameters)
+
+
 for _name, _function in choosing.FUNCTIONS.items():
-    if _name != "where":  # the condition would be the node itself
-        setattr(Value, _name, _method(_function))
+    if isinstance(_function, Elementwise) and not _function.keywords:
+        setattr(Value, _name, _method(_name, _function))
+    elif _name != "where":  # the condition would be the node itself
+        setattr(Value, _name, _choosing(_function))

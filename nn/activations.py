@@ -58,24 +58,25 @@ _step_straight_through = elementwise(
     "step", lambda m, x: m.where(x > 0, 1.0, 0.0), lambda m, x, y: 1.0, hard=True
 )
 
-# --- straight above 0, exponential below: the exponential is never taken of a large number --------
+# --- straight above 0, exponential below: the exponential is never taken of a large number. nan is
+# not <= 0: its slope is that above 0, as in PyTorch.
 
 elu = elementwise(
     "elu",
     lambda m, x, *, alpha=1.0: m.where(x > 0, x, alpha * m.expm1(m.minimum(x, 0.0))),
-    lambda m, x, y, *, alpha=1.0: m.where(x > 0, 1.0, alpha * m.exp(m.minimum(x, 0.0))),
+    lambda m, x, y, *, alpha=1.0: m.where(x <= 0, alpha * m.exp(m.minimum(x, 0.0)), 1.0),
 )
 celu = elementwise(
     "celu",
     lambda m, x, *, alpha=1.0: m.where(x > 0, x, alpha * m.expm1(m.minimum(x / alpha, 0.0))),
-    lambda m, x, y, *, alpha=1.0: m.where(x > 0, 1.0, m.exp(m.minimum(x / alpha, 0.0))),
+    lambda m, x, y, *, alpha=1.0: m.where(x <= 0, m.exp(m.minimum(x / alpha, 0.0)), 1.0),
 )
 # The fixed point of Klambauer et al., "Self-Normalizing Neural Networks" (2017).
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 selu = elementwise(
     "selu",
     lambda m, x: SCALE * m.where(x > 0, x, ALPHA * m.expm1(m.minimum(x, 0.0))),
-    lambda m, x, y: m.where(x > 0, SCALE, SCALE * ALPHA * m.exp(m.minimum(x, 0.0))),
+    lambda m, x, y: m.where(x <= 0, SCALE * ALPHA * m.exp(m.minimum(x, 0.0)), SCALE),
 )
 
 # --- smooth everywhere ----------------------------------------------------------------------------
@@ -91,7 +92,7 @@ mish = elementwise(
     lambda m, x, y: m.tanh(m.softplus(x)) + x * m.sigmoid(x) * (1 - m.tanh(m.softplus(x)) ** 2),
 )
 softsign = elementwise(
-    "softsign", lambda m, x: x / (1 + m.abs(x)), lambda m, x, y: 1 / (1 + m.abs(x)) ** 2
+    "softsign", lambda m, x: x / (1 + m.abs(x)), lambda m, x, y: (1 - m.abs(y)) ** 2
 )
 logsigmoid = elementwise(
     "logsigmoid",
@@ -204,7 +205,7 @@ def maxout(input: Any, pieces: int, dim: int = 1) -> Any:
     >>> maxout(engine.tensor([[1.0, 5.0, 3.0, 2.0]]), pieces=2).tolist()
     [[5.0, 3.0]]
     """
-    at = dimension(input.ndim, dim, "maxout")
+    at = dimension(input, dim, "maxout")
     features = input.shape[at] if input.ndim else 0
     if pieces < 1 or not features or features % pieces:
         raise ValueError(

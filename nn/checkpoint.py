@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.node import Node
 from engine.random import generator
 from engine.readings import Array
 
@@ -45,7 +46,11 @@ def save(
     """
     # safetensors writes wrong numbers for arrays that are not in C order; np.ascontiguousarray
     # would make (1,) of ().
+    if hasattr(state, "state_dict"):
+        raise TypeError(f"save takes named arrays: {type(state).__name__}.state_dict()")
     arrays = {name: np.array(value, order="C") for name, value in state.items()}
+    if nested := [name for name, array in arrays.items() if array.dtype.hasobject]:
+        raise TypeError(f"save: {nested[0]} is no array; for more than arrays use save_checkpoint")
     path = Path(path)
     if _format(path) == ".npz":
         text = json.dumps(dict(metadata or {})).encode()
@@ -64,6 +69,8 @@ def load_with_metadata(path: str | Path) -> tuple[dict[str, Array], dict[str, st
     path = Path(path)
     npz, data = _format(path) == ".npz", path.read_bytes()
     if npz:
+        if not data.startswith(b"PK"):  # np.load would take it for a pickle
+            raise ValueError(f"{path} is not an .npz file")
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return arrays, json.loads(arrays.pop(_METADATA, np.zeros(0, np.uint8)).tobytes() or b"{}")
@@ -199,7 +206,8 @@ def _packed(x: Any, path: str, arrays: dict[str, Array]) -> Any:
         return {kind: [_packed(y, f"{path}.{i}", arrays) for i, y in enumerate(x)]}
     if x is None or isinstance(x, (bool, int, float, str)):
         return x
-    raise TypeError(f"a checkpoint holds data, not a {type(x).__name__} ({path})")
+    hint = ": write .data" if isinstance(x, Node) else ""
+    raise TypeError(f"a checkpoint holds data, not a {type(x).__name__} ({path}){hint}")
 
 
 def _unpacked(x: Any, arrays: Mapping[str, Array]) -> Any:

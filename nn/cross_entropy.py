@@ -84,13 +84,21 @@ kl_of_logs = elementwise(
 
 
 class _Rows:
-    """What the class of each row means: which element it is, and how much the row counts."""
+    """What the class of each row means: which element it is, and how much the row counts.
 
-    def __init__(self, x: Any, target: Array, weight: Array | None, ignore_index: int) -> None:
+    It goes with its operation, so that backward need not find out again what forward knew.
+    """
+
+    x: Any = None
+    target: Any = None
+    logs: Any
+
+    def look_at(self, x: Any, target: Array, weight: Array | None, ignore_index: int) -> None:
+        self.x, self.target = x, target
         classes, size = target.reshape(-1), x.shape[1]
         self.counted: Array | None = None  # 1 or 0 for each row; None if all count
         # Without its sign a negative number is a very large one: one look finds both.
-        outside = classes.size and classes.astype(np.uint64).max() >= size
+        outside = classes.size and np.maximum.reduce(classes.astype(np.uint64)) >= size
         if outside or 0 <= ignore_index < size:
             counted = classes != ignore_index
             wrong = classes[counted & ((classes < 0) | (classes >= size))]
@@ -106,10 +114,10 @@ class _Rows:
                 self.weights = self.weights * self.counted
         self.number = len(classes) if self.weights is None else self.weights.sum()
 
-    def reduce(self, losses: Array, target: Array, reduction: str) -> Any:
+    def reduce(self, losses: Array, reduction: str) -> Any:
         """The losses reduced; their mean is Σ losses / Σ weights."""
         if reduction == "none":
-            return losses.reshape(target.shape)
+            return losses.reshape(self.target.shape)
         total = np.add.reduce(losses)
         return total / self.number if reduction == "mean" else total
 
@@ -119,14 +127,17 @@ class _Rows:
             return m.reshape(g, (-1, 1))
         return g / self.number if reduction == "mean" else g
 
-    def distributions(self, x: Any, weight: Array | None, smoothing: float) -> Array:
+    def distributions(self, weight: Array | None, smoothing: float) -> Array:
         """The distributions that the classes stand for, in proportion to what they count."""
-        t = np.zeros(x.shape, x.dtype)
+        t = np.zeros(self.x.shape, self.x.dtype)
         t[self.element] = 1
         t = _smoothed(t, smoothing)
         if weight is not None:
             t = t * weight
         return t if self.counted is None else t * self.counted[:, None]
+
+    def __repr__(self) -> str:
+        return "rows"
 
 
 def _smoothed(t: Any, s: float) -> Any:
@@ -135,47 +146,59 @@ def _smoothed(t: Any, s: float) -> Any:
 
 def _entropy_of_classes(
     m: Any, x: Any, target: Any, *,
-    weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
+    rows: _Rows, weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
 ) -> Any:  # fmt: skip
-    rows = _Rows(x, target, weight, ignore_index)
-    logs = m.log_softmax(x, 1)
+    rows.look_at(x, target, weight, ignore_index)
+    logs = rows.logs = m.log_softmax(x, 1)
     if label_smoothing:
-        losses = -(rows.distributions(x, weight, label_smoothing) * logs).sum(axis=1)
+        losses = -(rows.distributions(weight, label_smoothing) * logs).sum(axis=1)
     else:
         losses = -logs[rows.element]
         if rows.weights is not None:
             losses = losses * rows.weights
-    return rows.reduce(losses, target, reduction)
+    return rows.reduce(losses, reduction)
 
 
 def _slope_of_classes(
     m: Any, g: Any, y: Any, x: Any, target: Any, *,
-    weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
+    rows: _Rows, weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
 ) -> Any:  # fmt: skip
-    rows = _Rows(x, target, weight, ignore_index)
-    t = rows.distributions(x, weight, label_smoothing)
-    p = m.softmax(x, 1)
+    if x is rows.x and target is rows.target:
+        p = m.exp(rows.logs)
+    else:  # these are nodes, or another batch was looked at since
+        rows.look_at(x, target, weight, ignore_index)
+        p = m.softmax(x, 1)
+    t = rows.distributions(weight, label_smoothing)
     if rows.weights is not None:
         p = p * t.sum(axis=1, keepdims=True)
     return (p - t) * rows.spread(m, g, reduction)
 
 
 def _picked(m: Any, x: Any, target: Any, *, weight: Any, ignore_index: int, reduction: str) -> Any:
-    rows = _Rows(x, target, weight, ignore_index)
+    rows = _Rows()
+    rows.look_at(x, target, weight, ignore_index)
     losses = -x[rows.element]
     if rows.weights is not None:
         losses = losses * rows.weights
-    return rows.reduce(losses, target, reduction)
+    return rows.reduce(losses, reduction)
 
 
 def _slope_of_picked(
     m: Any, g: Any, y: Any, x: Any, target: Any, *,
     weight: Any, ignore_index: int, reduction: str,
 ) -> Any:  # fmt: skip
-    rows = _Rows(x, target, weight, ignore_index)
+    rows = _Rows()
+    rows.look_at(x, target, weight, ignore_index)
     hot = np.zeros(x.shape, x.dtype)
     hot[rows.element] = -1 if rows.weights is None else -rows.weights
     return rows.spread(m, g, reduction) * hot
+
+
+def _place(x: Any, target: Array) -> Any:
+    """Where the element of each row's class stands."""
+    rows = _Rows()
+    rows.look_at(x, target, None, -100)
+    return rows.element
 
 
 def _constant(*_: Any, **__: Any) -> None:
@@ -188,8 +211,8 @@ cross_entropy_of_classes = Structural(
 negative_log_likelihood = Structural("nll_loss", _picked, _slope_of_picked, _constant)
 element_of_class = Structural(
     "gather",
-    lambda m, x, target: x[_Rows(x, target, None, -100).element],
-    lambda m, g, y, x, target: m.place(g, _Rows(x, target, None, -100).element, x.shape),
+    lambda m, x, target: x[_place(x, target)],
+    lambda m, g, y, x, target: m.place(g, _place(x, target), x.shape),
     _constant,
 )
 for _rule in (cross_entropy_of_classes, negative_log_likelihood, element_of_class):
@@ -239,15 +262,14 @@ def _rows_of(input: Any) -> Any:
 def _check_classes(name: str, input: Tensor, target: Any, weight: Array | None) -> Any:
     """The target, if it has the dtype and shape of classes for this input."""
     classes = target if isinstance(target, Tensor) else np.asarray(target)
-    shape = _without_classes(input.shape)
-    if classes.dtype.kind not in "iu" or classes.shape != shape:
+    given, expected = classes.shape, _without_classes(input.shape)
+    if given != expected or classes.dtype.kind not in "iu":
         raise ValueError(
-            f"{name}: target has dtype {classes.dtype} and shape {classes.shape}; for input of "
-            f"shape {input.shape} expected classes, integers of shape {shape}"
+            f"{name}: target has dtype {classes.dtype} and shape {given}; for input of shape "
+            f"{input.shape} expected classes, integers of shape {expected}"
         )
-    size = input.shape[min(1, input.ndim - 1)]
-    if weight is not None and weight.shape != (size,):
-        raise ValueError(f"{name}: weight has shape {weight.shape}, expected {(size,)}")
+    if weight is not None and weight.shape != (size := input.shape[:2][-1:]):
+        raise ValueError(f"{name}: weight has shape {weight.shape}, expected {size}")
     return classes
 
 
@@ -337,14 +359,16 @@ def cross_entropy(
         t = _smoothed(_rows_of(target), label_smoothing)
         losses = cross_entropy_of_distribution(rows, t if weight is None else t * weight)
         return reduced(losses.reshape(_without_classes(input.shape)), reduction)
-    return cross_entropy_of_classes(
-        rows,
-        _check_classes("cross_entropy", input, target, weight),
-        weight=weight,
-        ignore_index=ignore_index,
-        label_smoothing=label_smoothing,
-        reduction=check_reduction(reduction),
-    )
+    classes = _check_classes("cross_entropy", input, target, weight)
+    parameters = {
+        "rows": _Rows(),
+        "weight": weight,
+        "ignore_index": ignore_index,
+        "label_smoothing": label_smoothing,
+        "reduction": check_reduction(reduction),
+    }
+    # As cross_entropy_of_classes(rows, classes, **parameters), which would check them once more.
+    return Tensor.apply(cross_entropy_of_classes, (rows, classes), parameters)
 
 
 @also_for_values(values.nll_loss)

@@ -10,21 +10,37 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine import Tensor, random, tensor
 from engine.readings import Array
 
-Random = np.random.Generator | np.random.RandomState
+if TYPE_CHECKING:
+    Random = np.random.Generator | np.random.RandomState
 
 # --- datasets -----------------------------------------------------------------------------------
 
 
+def stacked(examples: Sequence[Any]) -> Any:
+    """Examples as one batch, along a new first dimension: tuples part by part, dicts by key.
+
+    >>> inputs, targets = stacked([([1.0, 2.0], 0), ([3.0, 4.0], 1)])
+    """
+    first = examples[0]
+    if isinstance(first, (tuple, list)):
+        return tuple(stacked(parts) for parts in zip(*examples, strict=True))
+    if isinstance(first, Mapping):
+        return {key: stacked([example[key] for example in examples]) for key in first}
+    return tensor(np.stack([np.asarray(example) for example in examples]))
+
+
 class Dataset:
-    """The base class: a number of examples, each a tuple of tensors or numbers."""
+    """The base class: a number of examples, each a tuple (or a dict) of tensors or numbers. What
+    has a length and can be indexed, such as a list, serves as well."""
 
     def __len__(self) -> int:
         raise NotImplementedError
@@ -32,13 +48,13 @@ class Dataset:
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError
 
-    def batch(self, indices: Array) -> tuple[Tensor, ...]:
+    def batch(self, indices: Array) -> Any:
         """The examples at `indices`, stacked along a new first dimension."""
-        examples = [self[int(i)] for i in indices]
-        return tuple(
-            tensor(np.stack([np.asarray(part) for part in parts]))
-            for parts in zip(*examples, strict=True)
-        )
+        return stacked([self[int(i)] for i in indices])
+
+
+def _batch(dataset: Any, indices: Array) -> Any:
+    return getattr(type(dataset), "batch", Dataset.batch)(dataset, indices)
 
 
 class TensorDataset(Dataset):
@@ -73,8 +89,8 @@ class Subset(Dataset):
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.indices[index])]
 
-    def batch(self, indices: Array) -> tuple[Tensor, ...]:
-        return self.dataset.batch(self.indices[indices])
+    def batch(self, indices: Array) -> Any:
+        return _batch(self.dataset, self.indices[indices])
 
 
 def random_split(
@@ -113,7 +129,7 @@ class DataLoader:
         if batch_size < 1:
             raise ValueError(f"DataLoader: batch_size is {batch_size}, expected at least 1")
         self.dataset = dataset
-        self.batch_size = batch_size
+        self.batch_size = operator.index(batch_size)
         self.shuffle = shuffle
         self.drop_last = drop_last
         self.generator = generator
@@ -125,14 +141,13 @@ class DataLoader:
         batches = len(self.dataset) / self.batch_size
         return math.floor(batches) if self.drop_last else math.ceil(batches)
 
-    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        self._order, self._position = self._resumed or (self._drawn(), 0)
+    def __iter__(self) -> Iterator[Any]:
+        order, begin = self._resumed or (self._drawn(), 0)
         self._resumed = None
-        order = self._order
-        while self._position < len(self):
-            start = self._position * self.batch_size
-            self._position += 1
-            yield self.dataset.batch(order[start : start + self.batch_size])
+        for position in range(begin, len(self)):
+            self._order, self._position = order, position + 1
+            start = position * self.batch_size
+            yield _batch(self.dataset, order[start : start + self.batch_size])
         self._order, self._position = None, 0
 
     def _drawn(self) -> Array:

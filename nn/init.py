@@ -14,7 +14,7 @@ weights of variance gain²/n keep the size of signals, and of gradients, from la
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -23,7 +23,8 @@ from engine.readings import Array
 
 T = TypeVar("T", bound=Tensor)
 Mode = Literal["fan_in", "fan_out"]
-Generator = np.random.Generator
+if TYPE_CHECKING:
+    Generator = np.random.Generator
 
 _GAINS = {
     **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d", "identity", "sigmoid"), 1.0),

@@ -141,7 +141,8 @@ def loss_of(
 ) -> Any:
     """The rule's number for each element, each times its weight, reduced."""
     if reduction in ("mean", "sum") and weight is None and isinstance(input, Tensor):
-        return _with_reduction(rule)(input, target, reduction=reduction, **parameters)
+        parameters["reduction"] = reduction
+        return Tensor.apply(_with_reduction(rule), (input, target), parameters)
     return reduced(rule(input, target, **parameters), reduction, weight)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.dimensions import Dims
+from engine.dimensions import Dims, rank
 from engine.node import plain
 from engine.rule import Structural
 from engine.shape import reshape
@@ -81,7 +81,7 @@ def batch_norm(
     >>> batch_norm(x, None, None, training=True, eps=0.0).tolist()
     [[-1.0, -1.0], [1.0, 1.0]]
     """
-    if input.ndim < 2:
+    if rank(input, "batch_norm") < 2:
         raise ValueError(f"batch_norm: expected an input of shape (N, C, ...), got {input.shape}")
     channels = input.shape[1]
     names = ("running_mean", "running_var", "weight", "bias")
@@ -134,12 +134,13 @@ def layer_norm(
     [[-1.0, 1.0], [-1.0, 1.0]]
     """
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or input.shape[max(input.ndim - len(shape), 0) :] != shape:
+    first = rank(input, "layer_norm") - len(shape)
+    if not shape or input.shape[max(first, 0) :] != shape:
         raise ValueError(
             f"layer_norm: an input of shape {input.shape} does not end in normalized_shape {shape}"
         )
     for name, x in (("weight", weight), ("bias", bias)):
         if x is not None and x.shape != shape:
             raise ValueError(f"layer_norm: {name} has shape {x.shape}, expected {shape}")
-    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    dims = tuple(range(first, input.ndim))
     return _normalized("layer_norm", input, dims, eps, weight, bias)

@@ -13,7 +13,7 @@ To keep losses, keep `value.item()`: `value` itself would keep the whole graph o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,11 @@ class Means:
         self.examples += examples
 
     def values(self, prefix: str = "") -> dict[str, float]:
+        if not self.examples:
+            raise ValueError(
+                "there was no batch: the data is empty, or a generator, which can be gone through "
+                "only once: give a list of batches, or a DataLoader"
+            )
         return {prefix + name: total / self.examples for name, total in self.sums.items()}
 
 
@@ -95,6 +100,16 @@ class Run:
         self.optimizer.step()
         self.means.add(_measured(value, output, y, self.metrics), len(x))
         self.batch += 1
+
+
+def _pairs(data: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    for batch in data:
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise TypeError(
+                f"a batch is a pair (x, y), not a {type(batch).__name__} of {len(batch)}: for arrays "
+                "X and y write [(X, y)], or DataLoader(TensorDataset(X, y), batch_size=32)"
+            )
+        yield batch[0], batch[1]
 
 
 def _measured(value: Any, output: Any, y: Any, metrics: Metrics) -> dict[str, float]:
@@ -151,7 +166,7 @@ def fit(
     try:
         while run.epoch < run.epochs and not run.stop:
             model.train()
-            for x, y in data:
+            for x, y in _pairs(data):
                 run.train_on(x, y)
                 run.tell("on_batch")
                 if run.stop:
@@ -176,7 +191,7 @@ def evaluate(
     model.eval()
     try:
         with no_grad():
-            for x, y in data:
+            for x, y in _pairs(data):
                 output = model(x)
                 means.add(_measured(loss(output, y), output, y, metrics or {}), len(x))
     finally:

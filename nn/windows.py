@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine.dimensions import rank
 from engine.rule import Structural
 
 Sizes = tuple[int, ...]
@@ -108,7 +109,7 @@ def sizes(value: Any, count: int, function: str, argument: str, least: int = 1) 
 
 def check_input(x: Any, count: int, function: str, names: str) -> None:
     """With or without a batch: (N, C, ...) or (C, ...)."""
-    if x.ndim not in (count + 1, count + 2):
+    if rank(x, function) not in (count + 1, count + 2):
         raise ValueError(
             f"{function}: expected an input of shape (N, {names}) or ({names}), got {x.shape}"
         )

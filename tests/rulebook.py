@@ -267,15 +267,16 @@ def calls(function: Any, tries: int = 1200, wanted: int = 25) -> Iterator[tuple[
     choices = [_choices(function, name) for name in names]
     draw = _Draw(len(choices))
     sizes = [len(choice) for choice in choices]
-    drawn = [tuple(draw.random.integers(sizes).tolist()) for _ in range(tries)]
-    for places in dict.fromkeys(drawn):
+    drawn = draw.random.integers(sizes, size=(tries, len(sizes))).tolist()
+    variadic = _is_variadic(function)
+    for places in dict.fromkeys(map(tuple, drawn)):
         recipes = [choice[place] for choice, place in zip(choices, places, strict=True)]
         made = [draw.made(name, recipe) for name, recipe in zip(names, recipes, strict=True)]
         arguments = [y for name, x in zip(names, made, strict=True)
                      for y in (x if name == "operands" else [x])]  # fmt: skip
         keywords = dict(zip(names, made, strict=True))
         try:
-            result = function(*arguments) if _is_variadic(function) else function(**keywords)
+            result = function(*arguments) if variadic else function(**keywords)
         except REFUSALS:  # these arguments do not fit together
             continue
         results = result if isinstance(result, (tuple, list)) else (result,)

@@ -11,7 +11,7 @@ from rulebook import ELEMENTWISE, STRUCTURAL, has_true_slope, points, settings, 
 
 import engine
 from engine import Tensor
-from engine.readings import arrays
+from engine.readings import ARRAYS
 
 
 def caught(function: Any, inputs: Any) -> bool:
@@ -44,7 +44,7 @@ def test_no_wrong_derivative_passes(name: str) -> None:
 
 
 def _differs(rule: Any, mutant: Any, parameters: dict[str, Any], columns: list[Any]) -> bool:
-    m = arrays(np.dtype(np.float64))
+    m = ARRAYS[np.dtype(np.float64)]
     y = rule.forward(m, *columns, **parameters)
     with np.errstate(all="ignore"):
         for ours, theirs in zip(rule.backward, mutant.backward, strict=True):

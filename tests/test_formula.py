@@ -357,6 +357,7 @@ REFERENCE = {
     "softplus": lambda x: math.log(1 + math.exp(x)),
     "log_sigmoid": lambda x: -math.log(1 + math.exp(-x)),
     "trunc": math.trunc, "floor_divide": lambda x: x // 0.5,
+    "remainder": lambda x: x % 0.5, "fmod": lambda x: math.fmod(x, 0.5),
     "logaddexp": lambda x: math.log(math.exp(x) + math.exp(0.5)),
     "maximum": lambda x: max(x, 0.5), "minimum": lambda x: min(x, 0.5),
     "equal": lambda x: x == 0.5, "where": lambda x: 0.5 if x else x,
@@ -370,7 +371,7 @@ def test_every_function_has_a_reference():
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("x", [0.3, 0.7])
 def test_value_of_every_function(name, x):
-    two = ("maximum", "minimum", "equal", "floor_divide", "logaddexp")
+    two = ("maximum", "minimum", "equal", "floor_divide", "remainder", "fmod", "logaddexp")
     more = 2 if name == "where" else int(name in two)
     formula = read(lambda m, x: getattr(m, name)(x, *[0.5, x][:more]), "x")
     assert formula.value({"x": x}) == pytest.approx(float(REFERENCE[name](x)), rel=1e-13)

@@ -136,6 +136,12 @@ x.clamp(max=y)
 x.clamp(y, 0.5 + y)
 T.clamp(x, min=y, max=-y)
 T.clamp(x)
+T.clip(x, min=0.3)
+x.clip(-1, 1)
+T.remainder(x, y + 0.0503)  # by 0 it is nan, and no slope means anything
+T.fmod(x, y + 0.0503)
+x.remainder(-0.7)
+T.fmod(input=x, other=0.7)
 T.where(x > y, x, y)
 T.where(x > 0, x, 2.0)
 T.where(x > 0, 1, 2.5)
@@ -169,6 +175,9 @@ x**2.0
 x**-1
 x // 2
 T.div(x, 2, rounding_mode="trunc")
+x.remainder(-2)
+T.fmod(x, 2)
+x.remainder(1.5)
 T.add(x, x, alpha=2.5)
 T.where(x > 1, x, 2.5)
 x.masked_fill(x > 1, 7)
@@ -288,7 +297,22 @@ T.linspace(0, 1, 5), T.linspace(start=-1, end=1, steps=1)
 T.eye(3), T.eye(2, 3), T.eye(n=2, m=1)
 T.tensor([1, 2]), T.tensor([1.0, 2]), T.tensor(True), T.tensor([[1], [2]])
 [f(2, requires_grad=True).requires_grad for f in (T.zeros, T.ones, T.rand, T.randn)]
+T.zeros(size=(2, 3)), T.ones(size=[2])
+T.zeros(2, size=(3,))
+T.zeros_like(T.tensor([[1, 2]])), T.ones_like(input=x), T.ones_like(x > 0), T.zeros_like(x[0])
+T.full_like(x, 2), T.full_like(T.arange(2), 1.5), T.full_like(T.arange(2), 1.5, dtype=T.float32)
+T.arange(0, -3, -1), T.arange(3, 3), T.arange(5, 5, -1)
+T.arange(5, 0)
+T.arange(0, 5, -1)
+T.arange(0, 5, 0)
 T.randint(3, (2, 4)).shape, T.randint(3, 5, (2,)).dtype == T.arange(2).dtype
+T.randint(4, 5, size=(2,)), T.randint(1, size=(2,)), T.randint(low=3, high=4, size=(2,))
+T.randint(5, 3, (2,))
+T.randint(3)
+T.rand(size=(2,)).shape, T.randn(2, 3).shape, T.rand_like(x).shape, T.randn_like(x).dtype == x.dtype
+T.rand(2, dtype=T.int64)
+T.randn_like(T.arange(2))
+sum(T.randperm(5) + 0 * T.arange(5)), T.randperm(0), T.randperm(3).dtype == T.arange(2).dtype
 """))  # fmt: skip
 def test_creation(line):
     check(line, normal(1))

@@ -22,7 +22,8 @@ class _Activation(Module):
             setattr(self, name, value)
 
     def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(input, **{name: getattr(self, name) for name in self._settings})
+        settings = {name: getattr(self, name) for name in self._settings}
+        return type(self).function(input, **settings)
 
     def extra_repr(self) -> str:
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in self._settings)
@@ -31,6 +32,9 @@ class _Activation(Module):
 class _WithoutSettings(_Activation):
     def __init__(self) -> None:
         super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self).function(input)
 
 
 class ReLU(_WithoutSettings):

@@ -79,10 +79,13 @@ class Optimizer:
             for p in group["params"]:
                 grad = p.grad
                 if grad is not None:
-                    if isinstance(grad, np.ndarray) and grad.strides != p.data.strides:
+                    data = p.data
+                    if data.__class__ is np.ndarray and grad.strides != data.strides:
                         grad = _laid_out("gradient", grad, p)
-                    state = self.state.setdefault(p, {})
-                    p.data = self.update(p.data, -grad if maximize else grad, state, group)
+                    state = self.state.get(p)
+                    if state is None:
+                        state = self.state[p] = {}
+                    p.data = self.update(data, -grad if maximize else grad, state, group)
         return loss
 
     def zero_grad(self) -> None:

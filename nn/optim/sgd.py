@@ -42,15 +42,18 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov needs a momentum, and no dampening")
 
     def update(self, data: Number, grad: Number, state: dict[str, Any], group: Group) -> Number:
-        momentum, dampening = group["momentum"], group["dampening"]
         if group["weight_decay"]:
             grad = grad + group["weight_decay"] * data
-        if momentum:
-            before = state.get("momentum_buffer")
-            # The first is a copy: who sets p.grad[...] = 0 does not mean the momentum.
-            v = +grad if before is None else momentum * before + (1 - dampening) * grad
-            state["momentum_buffer"] = v
-            grad = grad + momentum * v if group["nesterov"] else v
+        if group["momentum"]:
+            grad = self._with_momentum(grad, state, group)
         step = -float(group["lr"]) * grad
         step += data
         return step
+
+    def _with_momentum(self, grad: Number, state: dict[str, Any], group: Group) -> Number:
+        momentum = group["momentum"]
+        before = state.get("momentum_buffer")
+        # The first is a copy: who sets p.grad[...] = 0 does not mean the momentum.
+        v = +grad if before is None else momentum * before + (1 - group["dampening"]) * grad
+        state["momentum_buffer"] = v
+        return grad + momentum * v if group["nesterov"] else v
