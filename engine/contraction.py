@@ -60,8 +60,10 @@ def _rows(m: Any, x: Any) -> Any:
 
 
 def _linear_weight(m: Any, g: Any, x: Any) -> Any:
+    if x.ndim != 2:
+        x, g = _rows(m, x), _rows(m, g)
     # Written as the transpose of an (in, out) array, which is how nn.Linear stores its weight.
-    return m.matmul(_rows(m, x).T, _rows(m, g)).T
+    return m.matmul(x.T, g).T
 
 
 _linear = Structural(
@@ -75,7 +77,7 @@ _linear_bias = Structural(
     lambda m, x, w, b: m.matmul(x, w.T) + b,
     lambda m, g, y, x, w, b: m.matmul(g, w),
     lambda m, g, y, x, w, b: _linear_weight(m, g, x),
-    lambda m, g, y, x, w, b: m.sum(_rows(m, g), (0,)),
+    lambda m, g, y, x, w, b: m.sum(g if g.ndim == 2 else _rows(m, g), (0,)),
 )
 
 # --- the functions by PyTorch's names -------------------------------------------------------------

@@ -253,8 +253,8 @@ class Arrays:
     @staticmethod
     def zero_slope_wins(local: Any, contribution: Array) -> Array:
         """0 where the local derivative of a mask is 0, even if the upstream gradient is inf."""
-        squares = np.vdot(contribution, contribution)  # the quick way to see that there is no nan
-        if squares == squares:  # noqa: PLR0124
+        elements = contribution.ravel()
+        if not math.isnan(elements.dot(elements)):  # the quick way to see that there is no nan
             return contribution
         return np.where(local == 0, 0.0 * local, contribution)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
-from engine import backprop, choosing, contraction, indexing, inplace, ops, shape, structure
+from engine import backprop, choosing, contraction, inplace, ops, shape, structure
+from engine.arraylike import ArrayLike, plain_operand
 from engine.dimensions import unpacked
-from engine.dtypes import common_dtype, get_default_dtype
+from engine.dtypes import get_default_dtype
+from engine.forward import forward, prepared
 from engine.node import Node, recording, watching
-from engine.numpy_protocol import array_function, array_ufunc
 from engine.readings import ARRAYS, Array
 from engine.rule import Elementwise, Rule
 
@@ -26,7 +26,7 @@ def _operator(rule: Rule, reflected: bool = False) -> Callable[[Tensor, Any], Te
     return lambda self, other: Tensor.apply(rule, (self, other), {})
 
 
-class Tensor(Node):
+class Tensor(ArrayLike):
     """An array that remembers how it was computed.
 
     `Tensor(data)` is floating (float32 is kept), and a leaf collects a gradient only with
@@ -45,6 +45,7 @@ class Tensor(Node):
     __slots__ = (
         "__weakref__",
         "_data",
+        "_requires_grad",
         "arguments",
         "edges",
         "grad",
@@ -52,13 +53,12 @@ class Tensor(Node):
         "label",
         "operands",
         "output",
-        "requires_grad",
         "rule",
     )
 
     _data: Array
     grad: Array | None
-    requires_grad: bool
+    _requires_grad: bool
     arguments: dict[str, Any]
     operands: tuple[Any, ...]
     inputs: Sequence[Any]
@@ -86,11 +86,7 @@ class Tensor(Node):
         # memory is how graphs that hold the old one notice.
         self._data = value.view() if value is self._data else value
 
-    # These are asked so often that it counts that attrgetter is no function of Python's.
     data = property(attrgetter("_data"), _set_data, doc="The array itself, not a copy.")
-    shape = property(attrgetter("_data.shape"), doc="The length of each dimension.")
-    ndim = property(attrgetter("_data.ndim"), doc="The number of dimensions.")
-    dtype = property(attrgetter("_data.dtype"), doc="The kind of number.")
 
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
@@ -100,7 +96,7 @@ class Tensor(Node):
         usual = True  # Tensors of one dtype, or of those that the rule mixes
         for x in operands:
             if isinstance(x, Tensor):
-                if x.requires_grad:
+                if x._requires_grad:
                     edges.append((len(inputs), x))
                 array = x._data
                 inputs.append(array)
@@ -109,12 +105,12 @@ class Tensor(Node):
                 elif array.dtype is not dtype and not rule.mixed:
                     usual = False
             else:
-                inputs.append(_plain(x, rule))
+                inputs.append(plain_operand(x, rule))
                 usual = False
         if not usual or dtype.kind != "f":
-            inputs, dtype = _prepared(rule, inputs)
+            inputs, dtype = prepared(rule, inputs)
             usual = False
-        y = _forward(rule, dtype, inputs, parameters)
+        y = forward(rule, dtype, inputs, parameters)
         recorded = recording.get()
         if not edges or not recorded:
             node = _leaf(y)
@@ -131,7 +127,7 @@ class Tensor(Node):
         node.inputs = inputs
         node.edges = edges
         node.arguments = parameters
-        node.requires_grad = True
+        node._requires_grad = True
         node.label = ""
         if recorded is not True:
             recorded.made(node, rule, operands, inputs)
@@ -152,9 +148,9 @@ class Tensor(Node):
                 usual = False
             inputs.append(x)
         if not usual:
-            inputs, dtype = _prepared(self.rule, inputs)
+            inputs, dtype = prepared(self.rule, inputs)
         self.inputs = inputs
-        self._data = self.output = _forward(self.rule, dtype, inputs, self.arguments)
+        self._data = self.output = forward(self.rule, dtype, inputs, self.arguments)
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -301,8 +297,14 @@ class Tensor(Node):
             )
         if self.rule is not None and not requires_grad:
             raise RuntimeError("requires_grad_(False) is for leaves; use detach()")
-        self.requires_grad = requires_grad
+        self._requires_grad = bool(requires_grad)
         return self
+
+    requires_grad = property(
+        attrgetter("_requires_grad"),
+        requires_grad_,  # type: ignore[arg-type]
+        doc="Whether a gradient goes to this tensor.",
+    )
 
     # --- arithmetic; the named operations are added from the tables below ---------------------
 
@@ -330,147 +332,6 @@ class Tensor(Node):
 
     def __rfloordiv__(self, other: Any) -> Tensor:
         return choosing.div(other, self, rounding_mode="floor")
-
-    # --- an array among arrays ----------------------------------------------------------------
-
-    __array_ufunc__, __array_function__ = array_ufunc, array_function
-
-    @property
-    def T(self) -> Tensor:
-        """The transpose; for more than two dimensions, all of them reversed."""
-        return shape.permute(self, range(self.ndim)[::-1])
-
-    @property
-    def mT(self) -> Tensor:
-        """The last two dimensions exchanged."""
-        return shape.transpose(self, -2, -1)
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the length of one dimension."""
-        return self.shape if dim is None else self.shape[dim]
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self.ndim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self._data.size
-
-    def item(self) -> Any:
-        """The one element as a Python number: what to append to a list of losses."""
-        return self._data.item()
-
-    def tolist(self) -> Any:
-        """The elements as (nested lists of) Python numbers."""
-        return self._data.tolist()
-
-    def numpy(self) -> Array:
-        """The array itself, not a copy."""
-        return self._data
-
-    def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        """Consecutive parts along `dim`: of one length, or of those given."""
-        return shape.split(self, split_size, dim)
-
-    def where(self, condition: Any, other: Any) -> Tensor:
-        """These elements where `condition` holds, else those of `other`."""
-        return choosing.where(condition, self, other)
-
-    def expand_as(self, other: Tensor) -> Tensor:
-        """Expanded to the shape of `other`."""
-        return shape.expand(self, other.shape)
-
-    def view_as(self, other: Tensor) -> Tensor:
-        """These elements in the shape of `other`."""
-        return shape.view(self, other.shape)
-
-    def clone(self) -> Tensor:
-        """A copy that passes its gradient on."""
-        return shape.cast(self, self.dtype)
-
-    def to(self, dtype: Any) -> Tensor:
-        """The numbers in another dtype."""
-        return shape.cast(self, dtype)
-
-    def __getitem__(self, index: Any) -> Tensor:
-        return indexing.getitem(self, index)
-
-    def __len__(self) -> int:
-        if self.ndim == 0:
-            raise TypeError("len() of a tensor of no dimensions")
-        return len(self._data)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
-
-    def __float__(self) -> Any:
-        return self._data.item().__float__()
-
-    def __int__(self) -> int:
-        return int(self._data.item())
-
-    def __index__(self) -> int:
-        return operator.index(self._data.item())
-
-    def __bool__(self) -> bool:
-        if self._data.size != 1:
-            raise ValueError(
-                f"the truth of a tensor of shape {self.shape} is ambiguous: use .any() or .all()"
-            )
-        return bool(self._data.item())
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
-        return np.array(self._data, dtype=dtype, copy=copy)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return _leaf(self._data < _plain(other))
-
-    def __le__(self, other: Any) -> Tensor:
-        return _leaf(self._data <= _plain(other))
-
-    def __gt__(self, other: Any) -> Tensor:
-        return _leaf(self._data > _plain(other))
-
-    def __ge__(self, other: Any) -> Tensor:
-        return _leaf(self._data >= _plain(other))
-
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _leaf(self._data == _plain(other))
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _leaf(self._data != _plain(other))
-
-    def __and__(self, other: Any) -> Tensor:
-        return _leaf(self._data & _plain(other))
-
-    def __or__(self, other: Any) -> Tensor:
-        return _leaf(self._data | _plain(other))
-
-    def __xor__(self, other: Any) -> Tensor:
-        return _leaf(self._data ^ _plain(other))
-
-    def __invert__(self) -> Tensor:
-        return _leaf(~self._data)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-    __hash__ = object.__hash__
-
-    def __format__(self, format_spec: str) -> str:  # f"{loss:.3f}", as in PyTorch
-        return format(self.item() if self.ndim == 0 else repr(self), format_spec)
-
-    def __repr__(self) -> str:
-        array = np.array2string(self._data, separator=", ", prefix="tensor(", threshold=50)
-        parts = [array]
-        if self.dtype not in (get_default_dtype(), np.dtype(np.int64), np.dtype(bool)):
-            parts.append(f"dtype={self.dtype}")
-        if self.rule is not None:
-            parts.append(f"op={self.op}")
-        elif self.requires_grad:
-            parts.append("requires_grad=True")
-        if self.label:
-            parts.append(f"label={self.label!r}")
-        return f"tensor({', '.join(parts)})"
 
     def __reduce__(self) -> tuple[Any, ...]:  # copies and pickles are leaves
         leaf = self.requires_grad
@@ -515,7 +376,7 @@ def _set_leaf(tensor: Tensor, array: Array, label: str) -> None:
     tensor.rule = None
     tensor.operands = tensor.inputs = tensor.edges = ()
     tensor.arguments = {}
-    tensor.requires_grad = False
+    tensor._requires_grad = False
     tensor.label = label
 
 
@@ -529,57 +390,11 @@ def _leaf(array: Any, label: str = "") -> Tensor:
 def _restored(cls: type[Tensor], array: Array, requires_grad: bool, label: str) -> Tensor:
     tensor: Tensor = _new(cls)
     _set_leaf(tensor, array, label)
-    tensor.requires_grad = requires_grad
+    tensor._requires_grad = requires_grad
     return tensor
 
 
 # --- operands ---------------------------------------------------------------------------------
-
-
-def _plain(x: Any, rule: Rule | None = None) -> Any:
-    """An operand without its node: an array, or a Python number, which never promotes."""
-    if x.__class__ is float or x.__class__ is int or x.__class__ is bool:
-        return x
-    if isinstance(x, Tensor):
-        return x._data
-    if isinstance(x, (np.generic, np.ndarray)) and x.dtype.kind in "biuf":
-        return x if isinstance(x, np.ndarray) else x.item()
-    what = f"{rule.name} of a Tensor and" if rule else "comparison of a Tensor with"
-    if isinstance(x, Node):
-        hint = "write value.data, or do all of it in one kind of node"
-    elif isinstance(x, (list, tuple)):
-        hint = "write engine.tensor([...])"
-    else:
-        hint = "operands are tensors, arrays and numbers"
-    raise TypeError(f"{what} a {type(x).__name__}: {hint}")
-
-
-def _forward(
-    rule: Rule, dtype: np.dtype[Any], inputs: Sequence[Any], parameters: dict[str, Any]
-) -> Array:
-    """The array that an operation makes of plain inputs."""
-    try:
-        y = rule.forward(ARRAYS[dtype], *inputs, **parameters)
-    except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs)
-        raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
-    if y.__class__ is not np.ndarray or dtype.kind != "f":
-        y = np.asarray(y)
-        if dtype.kind != "f" and isinstance(rule, Elementwise):
-            y = y.astype(dtype)  # a 0.0 in the rule makes no floats of integers
-        elif y.dtype == np.uint64:
-            y = y.astype(np.int64)  # what PyTorch sums uint8 in
-    return y
-
-
-def _prepared(rule: Rule, inputs: list[Any]) -> tuple[list[Any], np.dtype[Any]]:
-    """Plain inputs in the dtype that the rule takes them in."""
-    dtype, *others = dict.fromkeys(x.dtype for x in inputs if x.__class__ is np.ndarray)
-    if dtype.kind != "f" or (others and not rule.mixed):
-        dtype = _promote(inputs, rule)
-    if rule.unbounded:  # 1 / 0 is inf for NumPy's numbers, and an error for Python's
-        inputs = [x if x.__class__ is np.ndarray else dtype.type(x) for x in inputs]
-    return inputs, dtype
 
 
 def _as_steps(
@@ -592,17 +407,6 @@ def _as_steps(
             steps[i] = shape.cast(x, inputs[i].dtype)
             inputs[i] = steps[i]._data
     return tuple(steps), [(i, steps[i]) for i, _ in edges]
-
-
-def _promote(inputs: list[Any], rule: Rule) -> np.dtype[Any]:
-    """Cast the arrays among `inputs` to the dtype that the rule takes them in."""
-    dtype = common_dtype(inputs)
-    if dtype.kind != "f" and not rule.keeps_integers:
-        dtype = get_default_dtype()
-    for i, x in enumerate(inputs):
-        if x.__class__ is np.ndarray and x.dtype is not dtype:
-            inputs[i] = x.astype(dtype)
-    return dtype
 
 
 def _is_shared(contribution: Array, upstream: Any) -> bool:

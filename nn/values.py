@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Sequence
 from functools import reduce, wraps
+from numbers import Real
 from typing import Any
 
 from engine import Value, ops
@@ -42,6 +43,12 @@ def _logsumexp(input: Sequence[Any]) -> Any:
 def _check_list(name: str, input: Sequence[Any], dim: int) -> None:
     if not input:
         raise ValueError(f"{name}: the list of Values is empty")
+    for x in input:
+        if not isinstance(x, (Value, Real)):
+            raise TypeError(
+                f"{name} of a list is of Values, not of a {type(x).__name__}: write "
+                "engine.tensor(...)"
+            )
     if dim not in (0, -1):
         raise IndexError(f"{name}: dim is {dim}, but a list of Values has dim 0 alone")
 
