@@ -97,6 +97,9 @@ class ArrayLike(Node):
             raise TypeError("len() of a tensor of no dimensions")
         return len(self._data)
 
+    def __contains__(self, x: Any) -> bool:
+        return bool((self == x).any())
+
     def __iter__(self) -> Iterator[Any]:
         return (self[i] for i in range(len(self)))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.dimensions import Dims
+from engine.dimensions import Dims, rank
 from engine.einstein import einsum
 from engine.rule import Structural
 
@@ -135,7 +135,12 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
 
     A weight of shape (in,) with a bias of shape () makes one output, without its dimension.
     """
-    into, out = input.shape, weight.shape
+    try:
+        into, out = input.shape, weight.shape
+    except AttributeError:
+        rank(input, "linear")
+        rank(weight, "linear")
+        raise
     if bias is not None and into[-1:] == out[1:] and bias.shape == out[:1]:  # as in nn.Linear
         return _linear_bias(input, weight, bias)
     if len(out) not in (1, 2) or into[-1:] != out[-1:]:

@@ -152,9 +152,10 @@ class Arrays:
     def sign(x: Array) -> Array:
         return np.subtract(x > 0, x < 0, dtype=x.dtype)  # nan has none, as in PyTorch
 
-    def sigmoid(self, x: Array) -> Array:
+    @staticmethod
+    def sigmoid(x: Array) -> Array:
         e = np.exp(-np.abs(x))  # never overflows
-        return self.where(x >= 0, 1.0, e) / (1.0 + e)
+        return np.maximum(e, x >= 0) / (1.0 + e)  # 1, or e, as e is at most 1
 
     def softplus(self, x: Array) -> Array:
         return np.logaddexp(x, self.number(0.0))

@@ -312,8 +312,12 @@ class Tensor(ArrayLike):
     __sub__, __rsub__ = _operator(ops.sub), _operator(ops.sub, reflected=True)
     __mul__, __rmul__ = _operator(ops.mul), _operator(ops.mul, reflected=True)
     __truediv__, __rtruediv__ = _operator(ops.div), _operator(ops.div, reflected=True)
+    __mod__, __rmod__ = _operator(ops.remainder), _operator(ops.remainder, reflected=True)
     __matmul__ = _operator(contraction.matmul)
     __rmatmul__ = _operator(contraction.matmul, reflected=True)
+
+    def __pos__(self) -> Tensor:
+        return self
 
     def __neg__(self) -> Tensor:
         return Tensor.apply(ops.neg, (self,), {})

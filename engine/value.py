@@ -333,9 +333,13 @@ class Value(Node):
     __sub__, __rsub__ = _method("__sub__", ops.sub), _reflected(ops.sub)
     __mul__, __rmul__ = _method("__mul__", ops.mul), _reflected(ops.mul)
     __truediv__, __rtruediv__ = _method("__truediv__", ops.div), _reflected(ops.div)
+    __mod__, __rmod__ = _method("__mod__", ops.remainder), _reflected(ops.remainder)
     __neg__ = _method("__neg__", ops.neg)
     __abs__ = _method("__abs__", ops.abs)
     __rpow__ = _reflected(ops.TABLE["_power_of_nodes"])
+
+    def __pos__(self) -> Value:
+        return self
 
     def __pow__(self, exponent: Any) -> Value:
         return choosing.pow(self, exponent)

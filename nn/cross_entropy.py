@@ -355,6 +355,8 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
     rows, weight = _rows_of(input), _like(weight, input)
     if _is_floating(target):
+        if np.shape(_plain(target)) == _without_classes(input.shape):
+            raise TypeError("cross_entropy: classes are integers: write target.long()")
         check_shapes("cross_entropy", input, target)
         t = _smoothed(_rows_of(target), label_smoothing)
         losses = cross_entropy_of_distribution(rows, t if weight is None else t * weight)

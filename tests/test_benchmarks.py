@@ -1,12 +1,10 @@
 """What the benchmarks compare does the same, and they run."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from tests.benchmarks import arrays, scalars
+from tests.benchmarks.measuring import in_a_process_of_its_own
 
 
 @pytest.mark.parametrize("case", arrays.CASES[:3], ids=str)
@@ -21,15 +19,14 @@ def test_ours_takes_the_steps_of_hand_written_numpy(case):
 
 def test_the_moons_demo_has_the_losses_of_micrograd():
     pytest.importorskip("micrograd")
-    losses = [scalars.measure(name, "on", 2)["losses"] for name in scalars.VARIANTS]
+    losses = [
+        in_a_process_of_its_own("tests.benchmarks.scalars", name, "off", "2")["losses"]
+        for name in scalars.VARIANTS
+    ]
     np.testing.assert_allclose(losses[1], losses[0], 1e-12)
     np.testing.assert_allclose(losses[2], losses[0], 1e-12)
 
 
-@pytest.mark.parametrize("what", ["engine", "viz"])
-def test_imports_load_nothing_costly(what):
-    code = f"from tests.benchmarks.costs import importing; print(importing({what!r})['loads'])"
-    done = subprocess.run(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, check=True, text=True
-    )
-    assert done.stdout.strip() == "[]"
+@pytest.mark.parametrize("module", ["engine", "nn", "viz"])
+def test_imports_load_nothing_costly(module):
+    assert in_a_process_of_its_own("tests.benchmarks.costs", "importing", module)["loads"] == []

@@ -62,6 +62,20 @@ def test_a_tensor_leaf_collects_a_gradient_only_if_asked() -> None:
     assert x.grad.tolist() == [3.0, 4.0]
 
 
+def test_signs_remainders_and_membership_are_those_of_numbers() -> None:
+    x, v = Tensor([[7.5, -7.5]], requires_grad=True), Value(-7.5)
+    assert +x is x
+    assert +v is v
+    assert (x % 2).tolist() == [[1.5, 0.5]]
+    assert (10.0 % x).tolist() == [[2.5, -5.0]]
+    assert (v % 2).data == -7.5 % 2
+    assert (10.0 % v).data == 10.0 % -7.5
+    (10.0 % x).sum().backward()  # 10 − x·⌊10/x⌋
+    assert x.grad.tolist() == [[-1.0, 2.0]]
+    assert 7.5 in x
+    assert 7.0 not in x
+
+
 def test_dtypes_follow_pytorch() -> None:
     assert Tensor([1, 2]).dtype == np.float64
     assert tensor([1, 2]).dtype == np.int64
@@ -71,6 +85,8 @@ def test_dtypes_follow_pytorch() -> None:
     for constant in (tensor([1, 2]), tensor([True])):
         with pytest.raises(RuntimeError, match="only floating"):
             constant.requires_grad_()
+        with pytest.raises(RuntimeError, match="only floating"):
+            constant.requires_grad = True
         assert not (constant * 2).requires_grad
     engine.set_default_dtype(np.float32)
     try:
@@ -634,6 +650,9 @@ def test_a_changed_node_in_between_is_seen() -> None:
         (lambda: engine.tanh("0.5"), "tanh"),
         (lambda: engine.tanh([Value(1.0)]), "tanh of a list"),
         (lambda: engine.tanh(np.array([Value(1.0)], object)), "tanh"),
+        (lambda: engine.sum([1.0, 2.0]), r"sum of a list: .* write engine\.tensor"),
+        (lambda: engine.softmax([1.0], 0), r"softmax of a list: .* write engine\.tensor"),
+        (lambda: engine.stack([Value(1.0)]), r"stack of a Value: .* write engine\.tensor"),
         (lambda: [0, 1][Tensor(1.0)], "integer"),
     ],
 )

@@ -98,6 +98,35 @@ def test_a_dataset_of_ones_own_is_stacked():
     assert y.tolist() == [0, 1, 4]
 
 
+def test_whatever_has_a_length_and_an_index_is_a_dataset():
+    class Squares:
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, i):
+            return {"x": np.full(2, i), "y": (i * i, -i)}
+
+    (batch,) = DataLoader(Squares(), batch_size=3)
+    assert batch["x"].tolist() == [[0, 0], [1, 1], [2, 2]]
+    assert [part.tolist() for part in batch["y"]] == [[0, 1, 4], [0, -1, -2]]
+    x, y = next(iter(DataLoader([([1.0, 2.0], 0), ([3.0, 4.0], 1)], batch_size=2)))
+    assert [part.tolist() for part in x] == [[1.0, 3.0], [2.0, 4.0]]  # as PyTorch stacks lists
+    assert y.tolist() == [0, 1]
+    rows = np.arange(6.0).reshape(3, 2)  # no tuples: a batch is one tensor
+    assert [part.tolist() for part in DataLoader(rows, batch_size=2)] == [
+        [[0.0, 1.0], [2.0, 3.0]],
+        [[4.0, 5.0]],
+    ]
+    with pytest.raises(TypeError, match="integer"):
+        DataLoader(rows, batch_size=2.0)
+
+
+def test_epochs_within_epochs_do_not_meet():
+    loader = DataLoader(TensorDataset(np.arange(4)), batch_size=2)
+    pairs = [(a.tolist(), b.tolist()) for (a,) in loader for (b,) in loader]
+    assert pairs == [([0, 1], [0, 1]), ([0, 1], [2, 3]), ([2, 3], [0, 1]), ([2, 3], [2, 3])]
+
+
 def test_a_split_is_a_partition(dataset):
     for lengths, sizes in [([7, 3], [7, 3]), ([0.5, 0.3, 0.2], [5, 3, 2]), ([0.55, 0.45], [6, 4])]:
         parts = random_split(dataset, lengths, np.random.default_rng(0))

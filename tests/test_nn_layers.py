@@ -259,3 +259,11 @@ def test_wrong_shapes_are_named():
         nn.RNN(1, 1, nonlinearity="gelu")
     with pytest.raises(TypeError, match="inplace"):
         nn.ReLU(inplace=True)
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.Conv1d(1, 1, 1), nn.MaxPool1d(2), nn.LayerNorm(2), nn.Softmax(dim=0)], ids=repr
+)
+def test_a_list_is_no_tensor(layer):
+    with pytest.raises(TypeError, match=r"of a list.*engine\.tensor"):
+        layer([[1.0, 2.0]])

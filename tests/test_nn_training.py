@@ -48,6 +48,22 @@ def test_fit_is_the_loop_that_one_would_write(data):
         np.testing.assert_array_equal(array, twin.state_dict()[name])
 
 
+def test_data_that_is_no_batches_is_refused():
+    def train(data):
+        model = net()
+        nn.fit(model, data, F.cross_entropy, nn.optim.SGD(model.parameters(), lr=0.1), epochs=2)
+
+    X, y = moons(6)
+    with pytest.raises(TypeError, match=r"pair \(x, y\), not a ndarray of 6: .* write \[\(X, y\)\]"):
+        train((X, y))
+    with pytest.raises(TypeError, match="not a tuple of 3"):
+        train([(X, X, y)])
+    with pytest.raises(ValueError, match="only once: give a list of batches, or a DataLoader"):
+        train(zip([X], [y]))  # the second epoch finds nothing
+    with pytest.raises(ValueError, match="the data is empty"):
+        train([])
+
+
 def test_validation_is_measured_in_evaluation_mode_and_without_a_graph(data):
     class Watcher(nn.Module):
         def __init__(self):

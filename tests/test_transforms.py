@@ -93,6 +93,22 @@ def test_jvp_is_the_jacobian_times_the_vector() -> None:
     np.testing.assert_allclose(jvp(f, Tensor(X), v)[1], jacobian(f, Tensor(X)) @ v, atol=1e-15)
 
 
+def test_jvp_of_one_number_computed_from_an_array() -> None:
+    # f = x·x, so that its slope along v is 2x·v
+    value, slope = jvp(lambda x: (x * x).sum(), Tensor(X), np.array([0.3, -1.0, 2.0]))
+    assert (value, slope) == (6.5, pytest.approx(2 * (0.15 + 1.5 + 4.0)))
+
+
+def test_numbers_among_arrays() -> None:
+    value, (dw, db) = value_and_grad(lambda w, b: (w * 2 + b).sum(), argnums=(0, 1))(X, 1.0)
+    assert (value, dw.tolist(), db) == (5.0, [2.0, 2.0, 2.0], 3.0)
+    value, dw = value_and_grad(lambda w, x: (w * x).sum())(0.5, X)
+    assert (value, dw) == (0.5, 1.0)
+    dx, dc = jacobian(lambda x, c: x * c, (X, 2.0))
+    assert dx.tolist() == (2 * np.eye(3)).tolist()
+    assert dc.tolist() == X.tolist()
+
+
 # --- what is connected ------------------------------------------------------------------------
 
 
@@ -141,6 +157,11 @@ def test_wrong_arguments_are_named() -> None:
         jvp(lambda x: x, Tensor(X), np.ones(2))
     with pytest.raises(ValueError, match="hvp: v has shape"):
         hvp(lambda a, b: a * b, (Value(1.0), Value(2.0)), (1.0,))
+    for one in (value_and_grad(lambda x: (x, x)), lambda x: hessian(lambda x: (x, x), x)):
+        with pytest.raises(TypeError, match="must return one number, not 2 results"):
+            one(2.0)
+    with pytest.raises(TypeError, match="hvp: the function must return one number"):
+        hvp(lambda x: (x, x), Value(2.0))
     with pytest.raises(RuntimeError, match=r"shape \(3,\)"):
         hessian(lambda x: x * x, Tensor(X))
     with pytest.raises(RuntimeError, match=r"shape \(3,\)"):

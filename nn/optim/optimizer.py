@@ -80,7 +80,7 @@ class Optimizer:
                 grad = p.grad
                 if grad is not None:
                     data = p.data
-                    if data.__class__ is np.ndarray and grad.strides != data.strides:
+                    if data.__class__ is np.ndarray and not _in_one_order(grad, data):
                         grad = _laid_out("gradient", grad, p)
                     state = self.state.get(p)
                     if state is None:
@@ -141,6 +141,15 @@ def _own(name: str, value: Any, parameter: Node) -> Any:
         return float(value)
     array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     return _laid_out("state", array, parameter)
+
+
+def _in_one_order(a: Array, b: Array) -> bool:
+    """Whether the elements stand in one order in memory. Strides say so, and where they differ
+    because a dimension has length 1, the flags."""
+    if a.strides == b.strides:
+        return a.shape == b.shape
+    rows_first = a.flags.c_contiguous and b.flags.c_contiguous
+    return a.shape == b.shape and (rows_first or (a.flags.f_contiguous and b.flags.f_contiguous))
 
 
 def _laid_out(what: str, array: Array, parameter: Node) -> Array:
