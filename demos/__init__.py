@@ -9,6 +9,7 @@ current folder, or where `--out` says.
 LESSONS = (
     "compare", "circuit", "neuron", "staged", "tanh_neuron", "paths", "reuse", "vanishing",
     "slow_start", "softmax", "outlier", "dead_relu", "dead_bias", "mazur", "digit_nets",
+    "gallery",
 )  # fmt: skip
 # Written for Keras, PyTorch and NumPy, and ported: these print, and draw nothing.
 SCRIPTS = ("script_keras", "script_line", "script_classes", "script_step", "script_numpy")

@@ -11,7 +11,7 @@ import numpy as np
 import nn
 import viz
 from demos import digits, moons
-from engine import Value, relu, sigmoid, tensor
+from engine import Value, sigmoid, tensor
 
 ACTIVATIONS = (nn.Sigmoid, nn.Tanh, nn.ReLU, nn.LeakyReLU)
 RATES = (1, 5, 50)  # sane; too large for ReLU; too large
@@ -90,29 +90,6 @@ def neuron(bias):
     return viz.draw(f, names=locals())
 
 
-def dead_relu(model):
-    """The first dead unit of the model's first layer, alone, with all the points there are."""
-    x, _ = moons.data()
-    unit = int(np.flatnonzero((model[0](x).data <= 0).all(axis=0))[0])
-    layer = nn.Linear(2, 1)
-    layer.weight.data = model[0].weight.data[[unit]]
-    layer.bias.data = model[0].bias.data[[unit]]
-    h = relu(layer(x))
-    loss = h.mean()
-    loss.backward()
-    return viz.draw(loss, names=locals())
-
-
-def trained(model):
-    """The graph of the model's loss."""
-    x, y = moons.data()
-    model.zero_grad()
-    logits = model(x)
-    loss = nn.functional.binary_cross_entropy_with_logits(logits, y)
-    loss.backward()
-    return viz.draw(loss, names=locals())
-
-
 # %% All of it
 if __name__ == "__main__":
     reading = digits_row()
@@ -123,9 +100,9 @@ if __name__ == "__main__":
     pictures = {
         "neuron-sigmoid": neuron(bias=-3.0),
         "neuron-saturated": neuron(bias=8.0),
-        "neuron-dead": dead_relu(nets[nn.ReLU, 5]),
-        "net-healthy": trained(nets[nn.ReLU, 1]),
-        "net-dead": trained(nets[nn.ReLU, 5]),
+        "neuron-dead": moons.dead_unit(nets[nn.ReLU, 5]),
+        "net-healthy": moons.picture(nets[nn.ReLU, 1]),
+        "net-dead": moons.picture(nets[nn.ReLU, 5]),
     }
     for name, picture in pictures.items():
         picture.save(f"{name}.svg")

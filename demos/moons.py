@@ -4,13 +4,15 @@ Data, weights and training are fixed to the last digit, so that every lesson abo
 name its numbers.
 """
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 import nn
+import viz
 from demos import progress
-from engine import tensor
+from engine import relu, tensor
 
 # How widely to draw the weights, so that signals keep their size (He et al. 2015 for ReLU).
 GAINS = {nn.ReLU: 2**0.5, nn.LeakyReLU: 2**0.5, nn.Tanh: 1.0, nn.Sigmoid: 1.0}
@@ -60,3 +62,28 @@ def accuracy(model):
     """The share of points on the right side."""
     x, y = data()
     return float(np.mean((model(x).data > 0) == y.data))
+
+
+def picture(model, **how):
+    """The graph of the model's loss, drawn."""
+    x, y = data()
+    model.zero_grad()
+    logits = model(x)
+    loss = nn.functional.binary_cross_entropy_with_logits(logits, y)
+    loss.backward()
+    return viz.draw(loss, names={"logits": logits, "loss": loss}, **how)
+
+
+def dead_unit(model):
+    """The first dead unit of the model's first layer, drawn alone, with all the points there are,
+    and under it the reason why its bias learns nothing."""
+    x, _ = data()
+    unit = int(np.flatnonzero((model[0](x).data <= 0).all(axis=0))[0])
+    layer = nn.Linear(2, 1)
+    layer.weight.data = model[0].weight.data[[unit]]
+    layer.bias.data = model[0].bias.data[[unit]]
+    h = relu(layer(x))
+    loss = h.mean()
+    loss.backward()
+    drawn = viz.draw(loss, names={"h": h, "loss": loss})
+    return replace(drawn, caption=(*drawn.caption, str(viz.why_zero(layer.bias, loss))))

@@ -8,13 +8,14 @@ go on into each operand) enters b twice and gives dc/da = 8; in topological orde
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from functools import partial
 from operator import attrgetter
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -69,8 +70,7 @@ def backward(root: Node, gradient: Any) -> None:
         root.send_back(_watched(nodes, _grad_of))
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One edge of a backward pass: `operand.grad += upstream * local`.
 
     `index` is the operand's place among the node's parents, `local` the local derivative (None
@@ -99,14 +99,16 @@ def steps(root: Node, gradient: Any = None) -> Iterator[Step]:
     gradients: dict[Node, Any] = {root: root.seed(gradient)}
     for node in order(root):
         upstream = gradients[node]
-        for index, operand in node.active():
-            with np.errstate(all="ignore"):
+        edges = []
+        with np.errstate(all="ignore"):  # not around the yield: what the caller does is not ours
+            for index, operand in node.active():
                 contribution = node.pull(index, upstream)
                 before = gradients.get(operand)
                 after = contribution if before is None else before + contribution
+                gradients[operand] = after
                 local = node.local(index)
-            gradients[operand] = after
-            yield Step(node, index, operand, upstream, local, contribution, after)
+                edges.append(Step(node, index, operand, upstream, local, contribution, after))
+        yield from edges
 
 
 def grad(
@@ -237,7 +239,12 @@ NODES = SimpleNamespace(
     **{
         **choosing.FUNCTIONS,
         **structure.FUNCTIONS,
+        "pi": math.pi,
+        "e": math.e,
         "equal": _equal,
+        "isnan": lambda x: np.isnan(plain(x)),
+        "trunc": lambda x: choosing.div(x, 1.0, rounding_mode="trunc"),
+        "floor_divide": partial(choosing.div, rounding_mode="floor"),
         "sum_to": _sum_to,
         "zero_slope_wins": _zero_slope_wins,
         "zero_upstream_wins": _zero_upstream_wins,

@@ -91,10 +91,10 @@ class _Rows:
 
     x: Any = None
     target: Any = None
-    logs: Any
+    logs: Any = None
 
     def look_at(self, x: Any, target: Array, weight: Array | None, ignore_index: int) -> None:
-        self.x, self.target = x, target
+        self.x, self.target, self.logs = x, target, None
         classes, size = target.reshape(-1), x.shape[1]
         self.counted: Array | None = None  # 1 or 0 for each row; None if all count
         # Without its sign a negative number is a very large one: one look finds both.
@@ -125,7 +125,9 @@ class _Rows:
         """What each row gets of the gradient of the reduced loss."""
         if reduction == "none":
             return m.reshape(g, (-1, 1))
-        return g / self.number if reduction == "mean" else g
+        if reduction != "mean" or (self.counted is not None and not self.counted.any()):
+            return g  # the mean of no rows is nan, but what is left out gets 0
+        return g / self.number
 
     def distributions(self, weight: Array | None, smoothing: float) -> Array:
         """The distributions that the classes stand for, in proportion to what they count."""
@@ -163,9 +165,10 @@ def _slope_of_classes(
     m: Any, g: Any, y: Any, x: Any, target: Any, *,
     rows: _Rows, weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
 ) -> Any:  # fmt: skip
-    if x is rows.x and target is rows.target:
+    if x is rows.x and target is rows.target and rows.logs is not None:
         p = m.exp(rows.logs)
     else:  # these are nodes, or another batch was looked at since
+        rows = _Rows()
         rows.look_at(x, target, weight, ignore_index)
         p = m.softmax(x, 1)
     t = rows.distributions(weight, label_smoothing)

@@ -65,9 +65,11 @@ def test_lesson_prints_its_number_and_draws_it(run, lesson, printed, drawn):
 
 def test_every_lesson_is_tested():
     (parametrize,) = test_lesson_prints_its_number_and_draws_it.pytestmark
-    assert {lesson for lesson, *_ in parametrize.args[1]} | {"compare", "digit_nets"} == set(
-        LESSONS
-    )
+    assert {lesson for lesson, *_ in parametrize.args[1]} | {
+        "compare",
+        "digit_nets",
+        "gallery",
+    } == set(LESSONS)
 
 
 def test_lesson_of_reuse_draws_the_backward_pass_step_by_step(run, tmp_path):

@@ -350,12 +350,10 @@ def test_any_numeric_text_means_what_the_rule_means(source, a, b):
 REFERENCE = {
     "exp": math.exp, "expm1": math.expm1, "log": math.log, "log1p": math.log1p, "sqrt": math.sqrt,
     "sin": math.sin, "cos": math.cos, "tan": math.tan, "sinh": math.sinh, "cosh": math.cosh,
-    "tanh": math.tanh, "arcsin": math.asin, "arccos": math.acos, "arctan": math.atan,
-    "asin": math.asin, "acos": math.acos, "atan": math.atan, "erf": math.erf, "abs": abs,
+    "tanh": math.tanh, "asin": math.asin, "acos": math.acos, "atan": math.atan, "erf": math.erf, "abs": abs,
     "sign": lambda x: math.copysign(1, x), "floor": math.floor, "round": round,
     "isnan": math.isnan, "sigmoid": lambda x: 1 / (1 + math.exp(-x)),
     "softplus": lambda x: math.log(1 + math.exp(x)),
-    "log_sigmoid": lambda x: -math.log(1 + math.exp(-x)),
     "trunc": math.trunc, "floor_divide": lambda x: x // 0.5,
     "remainder": lambda x: x % 0.5, "fmod": lambda x: math.fmod(x, 0.5),
     "logaddexp": lambda x: math.log(math.exp(x) + math.exp(0.5)),
@@ -386,7 +384,6 @@ def test_value_of_every_function(name, x):
         (lambda m, x: x**0.5, -4.0, math.nan),
         (lambda m, x: m.sigmoid(x), -1000.0, 0.0),
         (lambda m, x: m.softplus(x), 1000.0, 1000.0),
-        (lambda m, x: m.log_sigmoid(x), -1000.0, -1000.0),
         (lambda m, x: m.where(x > 0, m.log(x), 7.0), -1.0, 7.0),
     ],
 )

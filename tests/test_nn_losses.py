@@ -399,3 +399,16 @@ def test_certain_probabilities_have_the_loss_and_slope_of_pytorch():
     p, t = np.array([0.0, 1.0, 0.0, 1.0, 1e-20]), np.array([0.0, 1.0, 1.0, 0.0, 1.0])
     # PyTorch's bound of the slope is 1e-12 in single precision
     both(torch, "binary_cross_entropy", p, t, {"reduction": "none"}, rtol=1e-8)
+
+
+def test_a_loss_that_was_computed_for_other_numbers_since_still_knows_its_own() -> None:
+    x, t = Tensor([[1.0, 2.0], [0.5, 0.0]], requires_grad=True), engine.tensor([1, 0])
+    loss = F.cross_entropy(x, t)
+    for other in ([[9.0, -9.0], [3.0, 4.0]], [[0.0, 1.0], [-2.0, 5.0]]):
+        Tensor.apply(loss.rule, (Tensor(other, requires_grad=True), t), loss.arguments)
+    e = np.exp(x.data)
+    expected = (e / e.sum(axis=1, keepdims=True) - [[0, 1], [1, 0]]) / 2
+    for _ in range(2):
+        x.grad = None
+        loss.backward()
+        np.testing.assert_allclose(x.grad, expected, rtol=1e-14)

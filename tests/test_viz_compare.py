@@ -76,3 +76,17 @@ def test_reports_share_the_length_of_their_bars():
 def test_only_two_of_a_kind():
     with pytest.raises(TypeError, match="two pictures or two reports, not a Picture and a Report"):
         viz.compare(picture(1.0), report(1.0))
+
+
+def test_a_gradient_of_inf_has_no_bar():
+    x = Tensor(np.ones(2), requires_grad=True)
+    with np.errstate(over="ignore"):
+        both = viz.compare(report(0.5), viz.diagnose((x.tanh() * 1e200 * 1e200).sum()))
+    lines = str(both).splitlines()
+    assert lines[3].split()[-1] == "inf"
+    assert lines[4].count("█") == len(lines[4].strip())
+
+
+def test_two_sides_have_two_names():
+    with pytest.raises(ValueError, match=r"names=\('a',\)\): two names"):
+        viz.compare(picture(1.0), picture(2.0), names=("a",))

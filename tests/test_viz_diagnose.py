@@ -34,11 +34,27 @@ XAVIER, HE = np.sqrt(2 / 128), np.sqrt(2 / 64)
     ("activation", "std", "bias", "saturated", "ratio", "rho", "expected"),
     [
         ("tanh", XAVIER, 0, 0.003, 0.283, 0.883, set()),
-        ("sigmoid", XAVIER, 0, 0.0, 1.964e-6, 0.2346, {"VANISHING"}),
+        ("sigmoid", XAVIER, 0, 0.0, 1.964e-6, 0.2346, {"VANISHING", "SHRINKING"}),
         ("sigmoid", 1.0, 0, 0.414, 0.359, 0.914, {"SATURATED"}),
-        ("sigmoid", XAVIER, 5, 0.731, 1.2e-17, 0.0134, {"SATURATED", "VANISHING", "STARVED"}),
-        ("tanh", XAVIER, 3, 0.798, 1.3e-10, 0.080, {"SATURATED", "VANISHING", "STARVED"}),
-        ("tanh", 1.0, 0, 0.775, 790, 2.13, {"SATURATED", "EXPLODING"}),
+        (
+            "sigmoid",
+            XAVIER,
+            5,
+            0.731,
+            1.2e-17,
+            0.0134,
+            {"SATURATED", "VANISHING", "SHRINKING", "STARVED"},
+        ),
+        (
+            "tanh",
+            XAVIER,
+            3,
+            0.798,
+            1.3e-10,
+            0.080,
+            {"SATURATED", "VANISHING", "SHRINKING", "STARVED"},
+        ),
+        ("tanh", 1.0, 0, 0.775, 790, 2.13, {"SATURATED", "EXPLODING", "GROWING"}),
         ("relu", HE, 0, None, 1.055, 1.001, {"DEAD"}),
         ("relu", XAVIER, 0, None, 0.0466, 0.708, {"DEAD"}),
     ],
@@ -220,11 +236,47 @@ def test_the_first_nan_is_found_forward_and_backward():
     assert (backward.where, backward.detail) == ("zero", "gradient inf")
 
 
+def test_a_report_in_a_notebook():
+    x = Value(-1.0, label="x")
+    html = viz.diagnose((x * 9.0).sigmoid())._repr_html_()
+    assert html.startswith("<table><tr><th>layer</th><th>units</th>")
+    assert "<td>sigmoid</td><td>1</td><td>100%</td>" in html
+    assert "SATURATED sigmoid: low (warning; limit 0.5 by SageMaker" in html
+    labelled = Tensor([2.0, 9.0], requires_grad=True).sigmoid()
+    labelled.label = "<b>"
+    assert "&lt;b&gt;" in viz.diagnose(labelled.sum())._repr_html_()
+
+
+def test_what_is_said_of_many_layers_is_said_once():
+    *_, said = str(viz.diagnose(stack("tanh", 3.0, layers=6))).splitlines()
+    lines = [
+        line for line in str(viz.diagnose(stack("tanh", 3.0))).splitlines() if "SATURATED" in line
+    ]
+    assert len(lines) == 1
+    assert "tanh: " in lines[0]
+    assert "; and 6 more (warning; limit 0.5" in lines[0]
+    assert "Try: " in said
+
+
 def test_report_prints_a_table_and_becomes_json():
     report = viz.diagnose(stack("sigmoid", 1.0, layers=2))
-    head, first, *_ = str(report).splitlines()
-    assert head.split() == ["layer", "units", "saturated", "dead", "grad", "rms", "factor"]
+    head, first, second, ratios, *found = str(report).splitlines()
+    assert head.split() == [
+        "layer",
+        "units",
+        "saturated",
+        "dead",
+        "slope",
+        "phi",
+        "grad",
+        "rms",
+        "factor",
+    ]
     assert first.split()[1:3] == ["64", f"{100 * report.layers[0].saturated:.3g}%"]
+    assert second.startswith("sigmoid (2)")
+    assert ratios.startswith("R ")
+    assert len(found) == len(report.findings)
+    assert repr(report) == str(report)
     data = json.loads(json.dumps(report.to_dict()))
     assert data["layers"][1]["units"] == 64
     assert {finding["code"] for finding in data["findings"]} == set(codes(report))
@@ -232,7 +284,7 @@ def test_report_prints_a_table_and_becomes_json():
 
 def test_findings_carry_their_source():
     finding = viz.diagnose(Value(10.0).sigmoid()).findings[0]
-    assert finding.threshold == viz.Thresholds().sat_notice
+    assert (finding.severity, finding.threshold) == ("warning", viz.Thresholds().sat_warning)
     assert "Karpathy" in finding.source
     assert finding.advice in str(finding)
 

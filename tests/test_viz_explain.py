@@ -21,11 +21,12 @@ def random_graph(seed, size=14):
     nodes = [Value(x, label) for x, label in zip(random.randn(3), "abc", strict=True)]
     for _ in range(size):
         x, y = (nodes[i] for i in random.randint(max(0, len(nodes) - 6), len(nodes), 2))
-        made = random.choice(["relu", "tanh", "mul", "add", "sub", "nothing"])
-        if made in ("relu", "tanh"):
-            nodes.append(getattr(x, made)())
-        else:
-            nodes.append(x * 0.0 if made == "nothing" else getattr(engine, made)(x, y))
+        made = [
+            lambda x, y: x.relu(), lambda x, y: x.tanh(), lambda x, y: x.clamp(-0.5, 0.5),
+            lambda x, y: abs(x), lambda x, y: x * 0.0, lambda x, y: x * x, engine.mul, engine.add,
+            engine.sub, engine.maximum, lambda x, y: (x * 2.0 - y) - (x + x),
+        ]  # fmt: skip
+        nodes.append(made[random.randint(len(made))](x, y))
     return nodes[:3], nodes[-1]
 
 
@@ -87,6 +88,8 @@ def test_a_cut_blocks_every_path_and_needs_each_of_its_operations(seed, leaf):
     crossings = [cut.intersection(edges) for edges in every]
     assert all(crossings)
     assert {edge for crossed in crossings if len(crossed) == 1 for edge in crossed} == cut
+    opened = any(all(n.local(i) != 0 or (n, i) in cut for n, i in edges) for edges in every)
+    assert opened != bool(answer.details)  # else there are more zeros behind, and it says so
 
 
 def test_a_blocked_parameter_may_move_and_the_loss_does_not():
@@ -117,6 +120,31 @@ def test_the_decades_of_a_graph_add_up(seed):
         )
         assert answer.gathered >= 0
         assert answer.cancelled <= 1e-12
+
+
+def test_decades_of_terms_whose_sum_no_float_holds():
+    x = Value(1e-10, label="x")
+    answer = viz.why_small(x, x * 1.5e308 - x * 1.4e308)
+    assert answer.total == approx(307.0)
+    assert answer.cancelled == approx(-math.log10(29))
+
+
+def test_what_is_too_small_is_told_from_what_cancels():
+    x, y = Value(1.0, "x"), Value(2.0, "y")
+    tiny = viz.why_zero(x, (x * 1e-200) * 1e-200 + (y - y))
+    assert tiny.kind == "underflow"
+    assert "what comes to × is 1e-200" in str(tiny)
+    again = viz.why_zero(x, (y - y) + (x * 3.0 - x * 2.0 - x))
+    assert str(again) == "x gets exactly 0: contributions of opposite signs cancel at x"
+
+
+def test_units_are_told_apart_without_labels():
+    """Weights, and not the inputs, are what several examples share."""
+    weights, bias = [Value(1.0), Value(-1.0)], Value(-50.0)
+    inputs = [[Value(float(i)), Value(1.0)] for i in range(5)]
+    sums = [sum((w * x for w, x in zip(weights, row, strict=True)), bias) for row in inputs]
+    (block,) = viz.why_zero(bias, sum(z.relu() for z in sums)).blocks
+    assert (block.blocked, block.examples, block.largest) == (5, 5, -47.0)
 
 
 def test_the_decades_of_a_chain_are_those_of_its_slopes():

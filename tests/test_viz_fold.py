@@ -12,6 +12,7 @@ import pytest
 import nn
 import viz
 from engine import Tensor, Value
+from viz.fold import fold
 from viz.walk import walk
 
 approx = pytest.approx
@@ -70,6 +71,12 @@ def folded(moons):
     return viz.draw(moons)
 
 
+@pytest.fixture(scope="module")
+def few():
+    """The same of 30 examples."""
+    return moons_loss(mlp(16, 16, 1, dead=[(0, 3)]), n=15)
+
+
 # --- the moons graph --------------------------------------------------------------------------
 
 
@@ -124,19 +131,19 @@ def test_edges_of_a_fold_are_counted_and_their_contributions_add_up(folded):
     assert total == approx(layer.mean * 1600)
 
 
-def test_finer_folds_where_there_is_room(moons):
-    neurons = viz.draw(moons, max_nodes=400)
+def test_finer_folds_where_there_is_room(few):
+    neurons = viz.draw(few, max_nodes=400)
     assert "every neuron is one node" in neurons.caption[1]
     assert sum("neuron" in name for name in by_label(neurons)) == 33
     (mark,) = neurons.marks
     assert (neurons.by_id(mark.node).label, mark.text) == ("layer0.neuron3", "DEAD")
-    batch = viz.draw(moons, max_nodes=1100)
+    batch = viz.draw(few, max_nodes=1100)
     # 337 weights, their squares, as many products; 33 sums; 32 relus; 2 inputs; and the loss:
     # two sums, relu, 1 +, × (−y), + and 2 ×, the constants 1, −y, 1/n, α and the two 0 of sum()
     products = 2 * 16 + 16 * 16 + 16
     assert len(batch.nodes) == 2 * 337 + products + 33 + 32 + 2 + 8 + 6
-    assert Counter(node.folded for node in batch.nodes)["×100"] == products + 32 + 2 + 3 + 2
-    assert sum(node.count for node in batch.nodes) == 65_818
+    assert Counter(node.folded for node in batch.nodes)["×30"] == products + 32 + 2 + 3 + 2
+    assert sum(node.count for node in batch.nodes) == counted(few)[0]
 
 
 def test_folding_can_be_switched_off(moons):
@@ -193,11 +200,11 @@ def test_a_saturated_unit_in_a_fold_is_marked():
     assert [mark.text for mark in picture.marks] == ["SATURATED 1/8 units"]
 
 
-@pytest.mark.parametrize("length", [200, 20_000])
-def test_a_chain_folds_without_recursion(length):
+@pytest.mark.parametrize(("operation", "length"), [("tanh", 2_000), ("neg", 100_000)])
+def test_a_chain_folds_without_recursion(operation, length):
     x = y = Value(0.5, label="x")
     for _ in range(length):
-        y = y.tanh()
+        y = getattr(y, operation)()
     y.backward()
     picture = viz.draw(y)
     assert len(picture.nodes) < 10
@@ -206,6 +213,71 @@ def test_a_chain_folds_without_recursion(length):
     assert picture.node("x").grad == x.grad
     picture.dot.encode()
     picture.text().encode()
+
+
+def recurrent(steps=10, examples=6):
+    """One weight in every step of every example."""
+    w, v, draw = Value(0.9, "w"), Value(0.5, "v"), np.random.RandomState(1).randn
+    outputs = []
+    for _ in range(examples):
+        h = Value(0.0)
+        for x in draw(steps):
+            h = (w * h + v * x).tanh()
+        outputs.append(h)
+    return sum((h - 1.0) ** 2 for h in outputs)
+
+
+def mixed():
+    """Two activations, now the one and now the other, with the same weights."""
+    weights = [
+        [Value(x, f"w{i}") for x in row]
+        for i, row in enumerate(np.random.RandomState(2).randn(4, 3))
+    ]
+    total = Value(0.0)
+    for place, row in enumerate(np.random.RandomState(3).randn(12, 3)):
+        sums = [sum(a * b for a, b in zip(w, row, strict=True)) for w in weights]
+        total = total + sum(z.relu() if place % 3 else z.tanh() for z in sums) ** 2
+    return total
+
+
+def classes(examples=10):
+    """Softmax and cross-entropy written out, of a net that shares nothing but its input."""
+    model, draw = mlp(5, 4, 3, dead=[(0, 2)]), np.random.RandomState(4).randn
+    powers = [[score.exp() for score in model([Value(a), Value(b)])] for a, b in draw(examples, 2)]
+    return sum(-(power[0] / sum(power)).log() for power in powers) / examples
+
+
+@pytest.mark.parametrize("make", [recurrent, mixed, classes])
+def test_every_node_and_edge_is_counted_once_however_it_is_folded(make):
+    root = make()
+    root.backward()
+    nodes, edges = counted(root)
+    graph = walk(root)
+    labels = {node: node.label for node in graph}
+    for most in (20, 40, 100, 400):
+        if most >= nodes:
+            continue
+        picture = viz.draw(root, max_nodes=most)
+        assert sum(node.count for node in picture.nodes) == nodes
+        assert picture.caption[0].endswith(
+            f"{len(picture.nodes)} nodes, {len(picture.edges)} edges"
+        )
+        home = {x: i for i, g in enumerate(fold(graph, labels, most).groups) for x in g.members}
+        inside = sum(home[x] == home[node] for node in graph for x in node.parents)
+        assert sum(edge.count for edge in picture.edges) == edges - inside
+        if make is classes:
+            assert any(mark.text.startswith("DEAD") for mark in picture.marks)
+
+
+def test_a_dead_unit_shows_where_nothing_has_a_label():
+    """Not even the inputs, which are Values, are mistaken for its weights."""
+    net = Net(2, 12, 6, 1, activation=Value.relu)
+    net.layers[0][5] = (net.layers[0][5][0], Value(-90.0))
+    x = np.random.RandomState(0).randn(20, 2)
+    loss = sum((net([Value(a), Value(b)]) - 1.0) ** 2 for a, b in x)
+    loss.backward()
+    for most, text in ((12, "DEAD 1/12"), (40, "DEAD"), (400, "DEAD")):
+        assert [mark.text for mark in viz.draw(loss, max_nodes=most).marks] == [text]
 
 
 def test_what_repeats_in_a_circle_becomes_one_node():
@@ -263,7 +335,7 @@ def test_a_large_graph_of_tensors_folds_by_module():
     assert labels[:2] == ["blocks.29.key", "blocks.29.query"]
     last = picture.node("blocks.29.key")  # shows its result, not its parameters
     assert (last.value.low, last.value.high) == (h.data.min(), h.data.max())
-    assert last.folded == "5 nodes, 2 parameters"
+    assert last.folded == "5 nodes, 20 parameters"
     coarser = viz.draw(loss, max_nodes=40)
     assert list(by_label(coarser)) == [f"blocks.{block}" for block in reversed(range(30))]
 
@@ -273,20 +345,20 @@ def test_a_fold_that_is_too_small_for_any_graph_is_an_error():
         viz.draw(moons_loss(mlp(3, 1), n=5), max_nodes=1)
 
 
-def test_focus_draws_what_is_near(moons):
-    w = next(node for node in walk(moons) if node.label == "layer2.neuron0.w3")
-    picture = viz.draw(moons, focus=w, hops=1)
-    users = [node for node in walk(moons) if any(parent is w for parent in node.parents)]
+def test_focus_draws_what_is_near(few):
+    w = next(node for node in walk(few) if node.label == "layer2.neuron0.w3")
+    picture = viz.draw(few, focus=w, hops=1)
+    users = [node for node in walk(few) if any(parent is w for parent in node.parents)]
     # w*h for every example, and w*w
-    assert len(users) == 101
-    assert len(picture.nodes) == 102
-    assert picture.caption[0].endswith(f"{65_818 - 102:,} more hidden")
-    assert len(viz.draw(moons, focus="layer2.neuron0.w3", hops=0).nodes) == 1
-    folded = viz.draw(moons, focus=w, hops=2)
+    assert len(users) == 31
+    assert len(picture.nodes) == 32
+    assert picture.caption[0].endswith(f"{counted(few)[0] - 32:,} more hidden")
+    assert len(viz.draw(few, focus="layer2.neuron0.w3", hops=0).nodes) == 1
+    folded = viz.draw(few, focus=w, hops=2, max_nodes=60)
     assert "folded from" in folded.caption[1]
-    assert not folded.nodes[0].is_root or folded.nodes[0].value == moons.data
+    assert not folded.nodes[0].is_root or folded.nodes[0].value == few.data
     with pytest.raises(ValueError, match="focus='nothing' is not in the graph"):
-        viz.draw(moons, focus="nothing")
+        viz.draw(few, focus="nothing")
 
 
 def test_focus_on_a_small_graph():
@@ -308,9 +380,9 @@ from engine import Value
 from nn import MLP
 random.seed(0)
 model = MLP(2, [8, 8, 1])
-loss = sum((model([Value(a), 0.5]) - 1.0).relu() for a in range(20)) + 0.1 * sum(p * p for p in model.parameters())
+loss = sum((model([Value(a), 0.5]) - 1.0).relu() for a in range(8)) + 0.1 * sum(p * p for p in model.parameters())
 loss.backward()
-for most in (40, 150, 2000):
+for most in (40, 150, 500):
     picture = viz.draw(loss, max_nodes=most)
     print(picture.dot, picture.text())
 """

@@ -54,6 +54,17 @@ def test_history_has_losses_left_and_shares_right():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(history)
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")  # DejaVu has no Chinese and no emoji
+@pytest.mark.parametrize(
+    "name",
+    ["<script>", "a|b{c}", '"\\', "<lambda> <map>", "中文 🙂 ٣", "$x_{$", "$\\frac$", "x" * 10_000],
+)
+def test_names_are_text_and_no_formulas(name):
+    ax = drawn(viz.plot_history({name: [1.0, 2.0]}))
+    (shown,) = ax.get_legend().get_texts()
+    assert shown.get_text().replace("\\$", "$").rstrip("…") == name[:23]
+
+
 def test_gradient_flow_shows_each_layer_and_says_when_it_looked(recorder):
     ax = drawn(viz.plot_gradient_flow(recorder))
     found = lines(ax)["0 relu"]

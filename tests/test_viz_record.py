@@ -82,6 +82,10 @@ def test_born_dead():
     recorder.step(model)
     (event,) = [e for e in recorder.events if "DEAD" in e.finding.code]
     assert (event.step, event.finding.code, event.finding.severity) == (0, "BORN_DEAD", "critical")
+    for _ in range(3):
+        recorder.step(model)
+    born, later = [e for e in recorder.events if "DEAD" in e.finding.code]
+    assert (born.until, later.step, later.finding.code) == (None, 0, "DEAD")
 
 
 def test_the_ratio_of_update_and_weight():
@@ -98,6 +102,17 @@ def test_the_ratio_of_update_and_weight():
     assert second.updates == {"0.weight": approx(2**0.5 * 1e-7 / 34**0.5)}
     found = [f for f in first.report.findings + second.report.findings if f.code == "UPDATE"]
     assert [(f.severity, f.threshold) for f in found] == [("warning", 1e-2), ("warning", 1e-4)]
+
+
+def test_the_weights_of_a_layer_of_scalars_are_one_parameter():
+    model = nn.MLP(2, [3, 1])
+    recorder = viz.Recorder([[1.0, 2.0], [0.5, 0.1]], sum, every=1)
+    recorder.step(model)
+    for neuron in model.layers[0].neurons:
+        for p in neuron.parameters():
+            p.data, neuron.b.data = p.data * 1.1, 0.0
+    recorder.step(model)
+    assert recorder.looks[1].updates == {"layer0.w": approx(0.1), "layer1.w": 0.0}
 
 
 def test_findings_begin_and_end():
@@ -170,9 +185,24 @@ def test_a_checkpoint_goes_on_counting(tmp_path):
     assert again.steps[-1] == 20
 
 
+def test_a_second_training_counts_on():
+    recorder, batches = viz.Recorder(every=5), list(data())
+    model = nn.Sequential(nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 5))
+    optimizer = nn.optim.SGD(model.parameters(), lr=0.1)
+    for _ in range(3):
+        nn.fit(model, batches, F.cross_entropy, optimizer, epochs=1, callbacks=[recorder])
+    assert recorder.steps == [0, 5, 10, 15]
+    assert all(recorder.looks[-1].updates.values())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"x": 1}, "give both, or neither"), ({"every": 0}, "1 step or more")],
+    [
+        ({"x": 1}, "give both, or neither"),
+        ({"every": 0}, "1 step or more"),
+        ({"every": 2.5}, "float"),
+        ({"dead_patience": 0}, "1 look or more"),
+    ],
 )
 def test_arguments_that_cannot_be_meant(arguments, message):
     with pytest.raises((TypeError, ValueError), match=message):

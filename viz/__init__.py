@@ -22,13 +22,13 @@ from viz.activation import plot_activation as plot_activation
 from viz.build import draw as draw
 from viz.compare import Comparison as Comparison
 from viz.compare import compare as compare
+from viz.decades import why_small as why_small
 from viz.diagnose import diagnose as diagnose
 from viz.explain import why_zero as why_zero
 from viz.findings import Finding as Finding
 from viz.findings import Report as Report
 from viz.findings import Thresholds as Thresholds
 from viz.paths import paths as paths
-from viz.paths import why_small as why_small
 from viz.picture import Picture as Picture
 from viz.plots import plot_activations as plot_activations
 from viz.plots import plot_decision_boundary as plot_decision_boundary

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine import Tensor, grad
 from viz.findings import DEFAULT
-from viz.layers import Array
+from viz.probe import Array
 from viz.style import number, percent
 
 if TYPE_CHECKING:

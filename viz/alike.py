@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,23 +26,36 @@ _MANY = -1
 
 def alike(nodes: Sequence[Node], labels: Labels) -> list[Group]:
     """The nodes of a graph, in the order of `walk`, in groups of what is alike."""
-    inside = set(nodes)
-    graph = {node: tuple(x for x in node.parents if x in inside) for node in nodes}
+    graph = _graph(nodes)
     sums = _sums(graph, labels)
     shared = _shared(graph, labels, sums)
 
     def identity(leaf: Node) -> Any:
         return labels[leaf] or (id(leaf) if leaf in shared else leaf.requires_grad)
 
-    keys = _Keys(graph, sums, identity)
+    of, _ = _keys(graph, sums, identity)
     inputs = {n for n in nodes if n.is_leaf and not labels[n] and n not in shared}
-    by_place = _places(graph, keys.of, sums, inputs)
+    by_place = _places(graph, of, sums, inputs)
     gathered: dict[Any, list[Node]] = {}
     for node in nodes:
-        gathered.setdefault(by_place.get(node) or keys.of[node], []).append(node)
+        gathered.setdefault(by_place.get(node) or of[node], []).append(node)
     # Numbers grow from the leaves to the root, so this has users before their operands.
     order = sorted(gathered, key=lambda key: key if isinstance(key, int) else -1, reverse=True)
     return connect([_group(gathered[key], sums, inputs) for key in order], graph)
+
+
+def shared_leaves(nodes: Sequence[Node], labels: Labels) -> set[Node]:
+    """The leaves without a label that are parameters all the same: more than one example uses
+    them."""
+    graph = _graph(nodes)
+    return _shared(graph, labels, _sums(graph, labels))
+
+
+def _graph(nodes: Sequence[Node]) -> Graph:
+    graph = {node: node.parents for node in nodes}
+    if not graph.keys() >= set(chain.from_iterable(graph.values())):  # something is hidden
+        graph = {node: tuple(x for x in xs if x in graph) for node, xs in graph.items()}
+    return graph
 
 
 def _group(nodes: list[Node], sums: Mapping[Node, Node], inputs: set[Node]) -> Group:
@@ -64,37 +78,32 @@ def _sums(graph: Graph, labels: Labels) -> dict[Node, Node]:
     return sums
 
 
-class _Keys:
-    """A number for each node, the same for nodes that are alike; what sums are made of; and on
-    how many operations, one after the other, a node was built.
+def _keys(
+    graph: Graph, sums: Mapping[Node, Node], identity: Callable[[Node], Any]
+) -> tuple[dict[Node, int], dict[Node, list[Node]]]:
+    """A number for each node, the same for nodes that are alike; and what sums are made of.
 
     ``identity`` says which leaves are told apart.
     """
-
-    def __init__(
-        self, graph: Graph, sums: Mapping[Node, Node], identity: Callable[[Node], Any]
-    ) -> None:
-        self.of: dict[Node, int] = {}
-        self.height: dict[Node, int] = {}
-        self.terms: dict[Node, list[Node]] = {}
-        number: dict[Any, int] = {}
-        of, height = self.of, self.height
-        for node, operands in reversed(graph.items()):
-            height[node] = 1 + max([height[x] for x in operands]) if operands else 0
-            if node.is_leaf:
-                content: Any = ("leaf", identity(node))
-            elif node not in sums:
-                content = (_kind(node), *[of[x] for x in operands])
-            else:
-                last = sums[node]
-                terms = self.terms.setdefault(last, [])
-                terms += [x for x in operands if sums.get(x) is not last]
-                if node is not last:
-                    continue
-                content = ("sum", *sorted(Counter([of[x] for x in terms]).items()))
-            of[node] = number.setdefault(content, len(number))
-        for node, last in sums.items():
-            of[node] = of[last]
+    of: dict[Node, int] = {}
+    terms_of: dict[Node, list[Node]] = {}
+    number: dict[Any, int] = {}
+    for node, operands in reversed(graph.items()):
+        if node.is_leaf:
+            content: Any = ("leaf", identity(node))
+        elif node not in sums:
+            content = (_kind(node), *[of[x] for x in operands])
+        else:
+            last = sums[node]
+            terms = terms_of.setdefault(last, [])
+            terms += [x for x in operands if sums.get(x) is not last]
+            if node is not last:
+                continue
+            content = ("sum", *sorted(Counter([of[x] for x in terms]).items()))
+        of[node] = number.setdefault(content, len(number))
+    for node, last in sums.items():
+        of[node] = of[last]
+    return of, terms_of
 
 
 def _kind(node: Node) -> Any:
@@ -102,18 +111,21 @@ def _kind(node: Node) -> Any:
 
 
 def _shared(graph: Graph, labels: Labels, sums: Mapping[Node, Node]) -> set[Node]:
-    """The leaves without a label that are parameters all the same: more than one example uses
-    them. The examples are the terms that are alike in the sum whose terms reach deepest."""
+    """What `shared_leaves` says. The examples are the terms that are alike in the sum whose terms
+    reach deepest."""
     unlabelled = [x for x in graph if x.is_leaf and not labels[x] and x.requires_grad]
     if not unlabelled:
         return set()
-    keys = _Keys(graph, sums, lambda leaf: leaf.requires_grad)
+    of, terms_of = _keys(graph, sums, lambda leaf: leaf.requires_grad)
+    height: dict[Node, int] = {}  # on how many operations, one after the other, it was built
+    for node, operands in reversed(graph.items()):
+        height[node] = 1 + max([height[x] for x in operands]) if operands else 0
     examples: list[Node] = []
     deepest = 0
-    for terms in reversed(keys.terms.values()):
-        count = Counter([keys.of[term] for term in terms])
-        repeated = [term for term in terms if count[keys.of[term]] > 1]
-        if repeated and (reach := max(map(keys.height.__getitem__, repeated))) > deepest:
+    for terms in reversed(terms_of.values()):
+        count = Counter([of[term] for term in terms])
+        repeated = [term for term in terms if count[of[term]] > 1]
+        if repeated and (reach := max(map(height.__getitem__, repeated))) > deepest:
             deepest, examples = reach, repeated
     if not examples:
         return set(unlabelled)

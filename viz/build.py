@@ -24,13 +24,14 @@ from viz.edges import edges_of
 from viz.fold import fold as folded
 from viz.groups import Group
 from viz.ladder import ladder, thinned
-from viz.layers import Probe, layers_of
+from viz.layers import layers_of
 from viz.legend import legend as legend_of
 from viz.marks import findings_of, marks_of, parts_of
 from viz.measure import measure
 from viz.nodes import drawn_node
 from viz.parts import Cluster, Edge, Move, Node, size
 from viz.picture import Flow, Picture
+from viz.probe import Probe
 from viz.scopes import clusters_of, scopes_of
 from viz.theme import THEMES
 from viz.walk import near, walk
@@ -108,7 +109,7 @@ def draw(
     if check:
         nodes = _checked(nodes, everything, ids, words)
     picture = Picture(
-        nodes=tuple(replace(node, is_root=node.id == ids.get(root)) for node in nodes),
+        nodes=tuple(replace(n, is_root=True) if n.id == ids.get(root) else n for n in nodes),
         edges=edges,
         marks=marks_of(findings, ids),
         findings=findings,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -30,14 +31,20 @@ def numeric(graph: Sequence[Node]) -> dict[Node, float]:
             f"check=True is for Values, {_MOST} at most: this graph has {len(graph):,} nodes. "
             "engine.gradcheck checks the gradients of Tensors"
         )
-    root = graph[0]
     derivatives = {}
     for node in graph:
         if node.requires_grad:
-            step = _STEP * max(1.0, abs(node.data))
-            high, low = (_again(graph, node, node.data + h)[root] for h in (step, -step))
-            derivatives[node] = (high - low) / (2 * step)
+            derivatives[node] = _slope(graph, node, max(1.0, abs(node.data)))
+            if not isfinite(derivatives[node]):  # log(1e-8) has no number 1e-5 further down
+                derivatives[node] = _slope(graph, node, abs(node.data))
     return derivatives
+
+
+def _slope(graph: Sequence[Node], node: Node, size: float) -> float:
+    """The central difference, with a step that suits a number of this size."""
+    step = _STEP * size or _STEP
+    high, low = (_again(graph, node, node.data + h)[graph[0]] for h in (step, -step))
+    return (high - low) / (2 * step)
 
 
 def _again(graph: Sequence[Node], changed: Node, data: float) -> dict[Node, Any]:

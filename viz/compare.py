@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from math import log10
+from math import inf, log10
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ from viz import style, text
 from viz.findings import Layer, Report
 from viz.legend import legend
 from viz.picture import Picture
+from viz.sheet import beside
 
-_GAP = 24.0  # points between the two
 _BAR = 16  # characters
 
 
@@ -25,7 +24,7 @@ class Comparison:
 
     a: Picture | Report
     b: Picture | Report
-    names: tuple[str, str]
+    names: Sequence[str]
 
     def text(self) -> str:
         """Both in characters, in two columns."""
@@ -45,7 +44,7 @@ class Comparison:
         if not (isinstance(self.a, Picture) and isinstance(self.b, Picture)):
             raise TypeError("svg() is of pictures; print the comparison of two reports")
         drawings = [picture.svg(renderer=renderer) for picture in (self.a, self.b)]
-        return _beside(drawings, self.names)
+        return beside(drawings, self.names, self.a.theme)
 
     def save(self, path: str | Path, *, renderer: str | None = None) -> Path:
         """Write .svg, or .txt."""
@@ -71,7 +70,7 @@ class Comparison:
 
 
 def compare(
-    a: Picture | Report, b: Picture | Report, *, names: tuple[str, str] = ("a", "b")
+    a: Picture | Report, b: Picture | Report, *, names: Sequence[str] = ("a", "b")
 ) -> Comparison:
     """Lay two pictures, or two reports, side by side, their gradients on one scale.
 
@@ -88,6 +87,8 @@ def compare(
     rho                 -                 -
     found               nothing           SATURATED sigmoid
     """
+    if isinstance(names, str) or len(names) != 2:
+        raise ValueError(f"compare(names={names!r}): two names, one for each side")
     if isinstance(a, Picture) and isinstance(b, Picture):
         scale = max(a.scale, b.scale, key=lambda scale: scale.top)
         scale = replace(scale, decades=max(a.scale.decades, b.scale.decades))
@@ -105,8 +106,8 @@ def compare(
     )
 
 
-def _reports(a: Report, b: Report, names: tuple[str, str]) -> str:
-    sizes = [row.grad_rms for report in (a, b) for row in report.layers if row.grad_rms > 0]
+def _reports(a: Report, b: Report, names: Sequence[str]) -> str:
+    sizes = [row.grad_rms for report in (a, b) for row in report.layers if 0 < row.grad_rms < inf]
     rows: list[tuple[str, ...]] = [("layer", "measure", *names)]
     for pair in zip_longest(a.layers, b.layers):
         label = " | ".join(dict.fromkeys(row.name for row in pair if row))
@@ -134,7 +135,7 @@ def _cell(row: Layer | None, what: str) -> str:
 
 def _bar(row: Layer | None, sizes: Sequence[float]) -> str:
     """The size of a gradient in decades, from the smallest of both reports to the largest."""
-    if row is None or not row.grad_rms > 0:
+    if row is None or not 0 < row.grad_rms < inf:
         return ""
     low, high = log10(min(sizes)), log10(max(sizes))
     share = (log10(row.grad_rms) - low) / (high - low) if high > low else 1.0
@@ -148,27 +149,3 @@ def _columns(columns: Sequence[Sequence[str]]) -> str:
         padded = [c + " " * (w - text.width(c)) for c, w in zip(cells, widths, strict=True)]
         lines.append("  ".join(padded).rstrip())
     return "\n".join(lines)
-
-
-def _beside(drawings: Sequence[str], names: Sequence[str]) -> str:
-    """One SVG with the drawings from left to right, a name above each."""
-    placed, x, height = [], 0.0, 0.0
-    for drawing, name in zip(drawings, names, strict=True):
-        body = drawing[drawing.index("<svg") :]
-        wide, high = (
-            float(re.search(rf'{side}="([\d.]+)', body).group(1))  # type: ignore[union-attr]
-            for side in ("width", "height")
-        )
-        title = style.printable(name).replace("&", "&amp;").replace("<", "&lt;")
-        placed.append(
-            f'<text x="{x + 8:g}" y="18" font-family="sans-serif" font-size="14">{title}</text>\n'
-            + body.replace("<svg", f'<svg x="{x:g}" y="{_GAP:g}"', 1)
-        )
-        x, height = x + wide + _GAP, max(height, high)
-    x -= _GAP
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-        f'width="{x:g}pt" height="{height + _GAP:g}pt" '
-        f'viewBox="0 0 {x:g} {height + _GAP:g}">\n'
-        f'<rect width="100%" height="100%" fill="white"/>\n{"".join(placed)}</svg>\n'
-    )

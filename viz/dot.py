@@ -1,20 +1,20 @@
 """A `Picture` as DOT text.
 
-Everything that a user can write (labels, names of operations) goes through `_html` into a label
-or a tooltip, and never anywhere else: DOT has attributes that open files and links. Names in the
-DOT text are ours: n0, n1, ... in the order of the picture.
+Everything that a user can write (labels, names of operations) goes through `labels.escaped` into a
+label or a tooltip, and never anywhere else: DOT has attributes that open files and links. Names in
+the DOT text are ours: n0, n1, ... in the order of the picture.
 """
 
 from __future__ import annotations
 
-import html
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from itertools import groupby, zip_longest
+from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from viz import style
+from viz.labels import apart, cell, escaped, statement, table, tooltip
 from viz.ladder import factor_text
+from viz.layout import Layout, layout
 from viz.parts import Cluster, Edge, Entry, Node, state
 from viz.picture import Picture
 from viz.render import FONT
@@ -23,8 +23,18 @@ from viz.theme import THEMES, Theme
 
 _DIGIT = 7  # points: the width of a digit in a node
 _BAR = 90  # points: the longest bar of the ladder
-_MARGIN = "0.06,0.03"
-_ROOM = {"box3d": "0.14,0.1"}  # its edges are drawn inside it
+# What is said once for all, and again only where it is otherwise: half of the text.
+_NODE = {
+    "margin": "0.08,0.05", "penwidth": "1", "peripheries": "1", "shape": "box", "style": "filled"
+}  # fmt: skip
+_EDGE = {"label": "", "labeltooltip": "", "style": "solid"}
+_ROOMY = "0.16,0.1"  # where lines are drawn inside: a block's edges, cut corners
+
+# An edge through a gate is two, without arrowheads at the gate and overlapping there by a point.
+_GATE = {"height": "0", "label": "", "shape": "point", "style": "invis", "width": "0"}
+_INTO = {"arrowhead": "none", "headport": "s"}
+_OUT_OF = {"arrowtail": "none", "tailport": "n"}
+_STRAIGHT = "1000"  # more than Graphviz gives for a narrow frame
 
 
 def write(picture: Picture) -> str:
@@ -38,7 +48,7 @@ def write(picture: Picture) -> str:
             "fontcolor": theme["ink"],
             "fontname": FONT,
             "fontsize": "11",
-            "id": f"{picture.prefix}graph",
+            "id": _id(picture, "graph"),
             "label": _foot(picture),
             "labeljust": "l",
             "labelloc": "b",
@@ -47,82 +57,93 @@ def write(picture: Picture) -> str:
             "pad": "0.15",
             # What stands for many numbers is wider than high, and a Value about square.
             "rankdir": "TB" if any(node.shape or node.folded for node in picture.nodes) else "LR",
-            "ranksep": "0.35",
+            "ranksep": "0.3",
         },
-        node_attr={"fontname": FONT, "fontsize": "11", "height": "0.3", "margin": _MARGIN},
+        node_attr={**_NODE, "fontname": FONT, "fontsize": "11", "height": "0.3"},
         edge_attr={
+            **_EDGE,
             "arrowsize": "0.6",
+            "dir": "back" if picture.flow == "backward" else "forward",
             "fontcolor": theme["ink"],
             "fontname": FONT,
             "fontsize": "9",
         },
     )
+    hints = layout(picture)
     framed = {id for cluster in picture.clusters for id in cluster.nodes}
     for node in picture.nodes:
         if node.id not in framed:
-            graph.node(node.id, **_node(picture, node))
+            graph.body.append(statement(node.id, _node(picture, node)))
     for cluster in picture.clusters:
         if not cluster.parent:
-            graph.subgraph(_frame(picture, cluster))
+            graph.subgraph(_frame(picture, cluster, hints))
     if picture.ladder and picture.flow != "forward":
-        graph.node(
-            "ladder",
-            fontcolor=theme["ink"],
-            id=f"{picture.prefix}ladder",
-            label=_ladder(picture),
-            shape="plain",
-        )
+        graph.body.append(statement("ladder", _ladder(picture)))
     for edge in picture.edges:
-        graph.edge(edge.tail, edge.head, **_edge(picture, edge))
-    for above, below in _order(picture) if picture.clusters else ():
-        graph.edge(above, below, style="invis")
+        attributes = _edge(picture, edge)
+        if edge.id in hints.straight:
+            attributes["weight"] = _STRAIGHT
+        if edge.id in hints.gates:
+            gate = f"gate_{edge.id}"
+            outside = {"id": f"{attributes['id']}-outside", "label": "", **_INTO}
+            graph.body.append(statement(f"{edge.tail} -> {gate}", {**attributes, **outside}))
+            graph.body.append(statement(f"{gate} -> {edge.head}", {**attributes, **_OUT_OF}))
+        else:
+            graph.body.append(statement(f"{edge.tail} -> {edge.head}", attributes))
+    for above, below in hints.order:
+        graph.body.append(statement(f"{above} -> {below}", {"style": "invis"}))
     return str(graph.source)
 
 
-def _order(picture: Picture) -> Iterator[tuple[str, str]]:
-    """Parameters of one operation stand under what it is applied to. Else they would go up beside
-    it, and drag their module along."""
-    uses = Counter(edge.tail for edge in picture.edges)
-    leaves = ("leaf", "constant")
-    for _, operands in groupby(picture.edges, lambda edge: edge.head):
-        beside: dict[bool, list[str]] = {True: [], False: []}
-        for edge in operands:
-            beside[picture.by_id(edge.tail).role in leaves].append(edge.tail)
-        for above in beside[False][:1]:
-            yield from ((above, leaf) for leaf in beside[True] if uses[leaf] == 1)
-
-
-def _frame(picture: Picture, cluster: Cluster) -> Any:
+def _frame(picture: Picture, cluster: Cluster, hints: Layout) -> Any:
     """A module with its nodes, and the modules in it."""
     import graphviz
 
-    quiet = THEMES[picture.theme]["quiet"]
+    theme = THEMES[picture.theme]
+    quiet = theme["quiet"]
+    chip = next((mark for mark in picture.marks if mark.node in _inside(picture, cluster)), None)
+    title = f"<TD>{escaped(cluster.title)}</TD>"
+    if chip:
+        ink, color = theme["ink"], theme[style.MARKS[chip.code].color]
+        title += (
+            f'<TD WIDTH="6"></TD><TD BORDER="2" COLOR="{color}" CELLPADDING="3">'
+            f'<FONT COLOR="{ink}"><B>{escaped(chip.text)}</B></FONT></TD>'
+        )
     frame = graphviz.Digraph(
         name=f"cluster_{cluster.id}",
         graph_attr={
             "color": quiet,
             "fontcolor": quiet,
-            "id": f"{picture.prefix}{cluster.id}",
-            "label": f"<{_html(cluster.title)}>",
-            "labeljust": "l",
+            "id": _id(picture, cluster.id),
+            "label": table([f"<TR>{title}</TR>"]),
+            "labeljust": "c",  # the data comes in on the left, or on the right
             "labelloc": "t",
             "style": "rounded",
-            "tooltip": _tooltip(cluster.title),
+            "tooltip": tooltip(cluster.title),
         },
     )
     for id in cluster.nodes:
-        frame.node(id, **_node(picture, picture.by_id(id)))
+        frame.body.append(statement(id, _node(picture, picture.by_id(id))))
+    for edge, home in hints.gates.items():
+        if home == cluster.id:
+            frame.body.append(statement(f"gate_{edge}", _GATE))
     for inner in picture.clusters:
         if inner.parent == cluster.id:
-            frame.subgraph(_frame(picture, inner))
+            frame.subgraph(_frame(picture, inner, hints))
     return frame
 
 
-def _ladder(picture: Picture) -> str:
+def _inside(picture: Picture, cluster: Cluster) -> set[str]:
+    """The nodes of a module and of all modules in it."""
+    inner = (c for c in picture.clusters if c.parent == cluster.id)
+    return set(cluster.nodes).union(*(_inside(picture, c) for c in inner))
+
+
+def _ladder(picture: Picture) -> dict[str, str]:
     """The gradient ladder: a bar for each layer, and between them the factor."""
     left = ' ALIGN="LEFT"'
     theme = THEMES[picture.theme]
-    rows = [_cell("<B>gradient by layer</B>", f'{left} COLSPAN="2"')]
+    rows = [cell("<B>gradient by layer</B>", f'{left} COLSPAN="2"')]
     for rung in picture.ladder:
         step = picture.step(rung.grad_rms)
         fill = theme[f"ramp{step}" if step is not None else "paper"]
@@ -130,13 +151,21 @@ def _ladder(picture: Picture) -> str:
         bar = (
             '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0"><TR>'
             f'<TD BORDER="1" COLOR="{theme["quiet"]}" BGCOLOR="{fill}" WIDTH="{width}" HEIGHT="9" '
-            f'FIXEDSIZE="TRUE"></TD><TD> {plain(rung.grad_rms)}</TD></TR></TABLE>'
+            f'FIXEDSIZE="TRUE"></TD><TD WIDTH="{_BAR + 4 - width}"></TD>'
+            f"<TD>{plain(rung.grad_rms)}</TD></TR></TABLE>"
         )
-        rows.append(f"<TR><TD{left}>{_html(rung.name)}</TD><TD{left}>{bar}</TD></TR>")
+        rows.append(f"<TR><TD{left}>{escaped(rung.name)}</TD><TD{left}>{bar}</TD></TR>")
         if rung.factor is not None:
             factor = f'<FONT COLOR="{theme["quiet"]}">{factor_text(rung)}</FONT>'
             rows.append(f"<TR><TD></TD><TD{left}>{factor}</TD></TR>")
-    return _table(rows)
+    return {
+        "fontcolor": theme["ink"],
+        "id": _id(picture, "ladder"),
+        "label": table(rows),
+        "peripheries": "0",
+        "shape": "plain",
+        "style": "",
+    }
 
 
 def _node(picture: Picture, node: Node) -> dict[str, str]:
@@ -150,58 +179,61 @@ def _node(picture: Picture, node: Node) -> dict[str, str]:
         mark.code if mark else None,
     )
     current = node.id in picture.now
-    return {
+    title, marked = node.title, mark.text if mark else ""
+    rows = (_row(picture, node, line, title, marked) for line in picture.node_lines(node))
+    attributes = {
         "color": theme["now" if current else look.color],
         "fillcolor": theme[look.fill],
         "fontcolor": theme[look.ink],
-        "id": f"{picture.prefix}{node.id}",
-        "margin": _ROOM.get(look.shape, _MARGIN),
-        "label": _table(_node_row(picture, node, line) for line in picture.node_lines(node)),
+        "id": _id(picture, node.id),
+        "label": table(rows),
+        "margin": _ROOMY if look.shape == "box3d" or "diagonals" in look.style else _NODE["margin"],
         "penwidth": f"{4.0 if current else look.width:g}",
         "peripheries": "2" if node.is_root else "1",
         "shape": look.shape,
         "style": look.style,
-        "tooltip": _tooltip(picture.node_sentence(node)),
+        "tooltip": tooltip(picture.node_sentence(node)),
     }
+    return _without(_NODE, attributes)
 
 
-def _node_row(picture: Picture, node: Node, line: str) -> str:
-    if line == node.title:
-        return _cell(f"<B>{_html(line)}</B>")
-    mark = picture.marked(node.id)
-    if mark and line == mark.text:  # on the paper's colour, so that it is seen on any fill
+def _without(usual: Mapping[str, str], attributes: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in attributes.items() if usual.get(name) != value}
+
+
+def _row(picture: Picture, node: Node, line: str, title: str, mark: str) -> str:
+    if line == title:
+        return cell(f"<B>{escaped(line)}</B>")
+    if line == mark:  # on the paper's colour, so that it is seen on any fill
         theme = THEMES[picture.theme]
-        text = f'<FONT COLOR="{theme["ink"]}"><B>{_html(line)}</B></FONT>'
-        return _cell(text, f' BGCOLOR="{theme["paper"]}"')
+        text = f'<FONT COLOR="{theme["ink"]}"><B>{escaped(line)}</B></FONT>'
+        return cell(text, f' BGCOLOR="{theme["paper"]}" CELLPADDING="2"')
     # A gradient that is still to come gets its room now, so that the steps all look alike.
     room = f' WIDTH="{(5 + node.room) * _DIGIT}"' if line.startswith("grad ") else ""
-    return _cell(_html(line), room if node.room else "")
+    return cell(escaped(line), room if node.room else "")
 
 
 def _edge(picture: Picture, edge: Edge) -> dict[str, str]:
-    sentence = _tooltip(picture.edge_sentence(edge))
+    sentence = tooltip(picture.edge_sentence(edge))
     lines = picture.edge_lines(edge)
     quiet = THEMES[picture.theme]["quiet"]
-    rows = [f"<B>{_html(line)}</B>" for line in lines[:1]]
-    rows += [f'<FONT COLOR="{quiet}">{_html(line)}</FONT>' for line in lines[1:]]
+    rows = [f"<B>{escaped(line)}</B>" for line in lines[:1]]
+    rows += [f'<FONT COLOR="{quiet}">{escaped(line)}</FONT>' for line in lines[1:]]
     color, width, dash = _line(picture, edge)
-    return {
+    attributes = {
         "color": THEMES[picture.theme][color],
-        "dir": "back" if picture.flow == "backward" else "forward",
-        "id": f"{picture.prefix}{edge.id}",
-        "label": _apart(rows) if rows else "",
-        "labeltooltip": sentence,
+        "id": _id(picture, edge.id),
+        "label": apart(rows) if rows else "",
+        "labeltooltip": sentence if rows else "",
         "penwidth": f"{width:.3g}",
         "style": dash,
         "tooltip": sentence,
-        "weight": _straightness(picture, edge),
     }
+    return _without(_EDGE, attributes)
 
 
-def _straightness(picture: Picture, edge: Edge) -> str:
-    """Through modules the way of the data is straight, and parameters stand beside it."""
-    data = picture.by_id(edge.tail).role not in ("leaf", "constant")
-    return "20" if data and picture.clusters else "1"
+def _id(picture: Picture, id: str) -> str:
+    return tooltip(picture.prefix) + id
 
 
 def _line(picture: Picture, edge: Edge) -> tuple[str, float, str]:
@@ -212,6 +244,9 @@ def _line(picture: Picture, edge: Edge) -> tuple[str, float, str]:
         return "ink", 1.0, "solid"
     if picture.by_id(edge.tail).role == "constant":
         return "quiet", 0.5, "solid"
+    if passage := picture.passage(edge):
+        look = style.PASSAGES[passage]
+        return look.color, look.width, look.style
     step = picture.step(edge.contribution)
     if step is not None:
         return *style.stroke(step), "solid"
@@ -223,16 +258,16 @@ def _line(picture: Picture, edge: Edge) -> tuple[str, float, str]:
 
 
 def _foot(picture: Picture) -> str:
-    """The caption, and under it a column for each kind of sign."""
+    """The caption, and under it in two columns how gradients look, and all other signs."""
     theme = THEMES[picture.theme]
-    columns = [list(entries) for _, entries in groupby(picture.legend, lambda entry: entry.kind)]
-    wide = f' ALIGN="LEFT" COLSPAN="{max(1, len(columns))}"'
-    rows = [_cell(_html(line), wide) for line in picture.caption]
-    for cells in zip_longest(*columns):
+    colours = [entry for entry in picture.legend if entry.kind != "sign"]
+    signs = [entry for entry in picture.legend if entry.kind == "sign"]
+    rows = [cell(escaped(line), ' ALIGN="LEFT" COLSPAN="2"') for line in picture.caption]
+    for cells in zip_longest(colours, signs):
         rows.append(
             f"<TR>{''.join(_swatch(entry, theme) if entry else '<TD></TD>' for entry in cells)}</TR>"
         )
-    style_of_all = 'BORDER="0" CELLBORDER="0" CELLPADDING="4" CELLSPACING="2"'
+    style_of_all = 'BORDER="0" CELLBORDER="0" CELLPADDING="3" CELLSPACING="2"'
     return f"<<TABLE {style_of_all}>{''.join(rows)}</TABLE>>"
 
 
@@ -242,34 +277,5 @@ def _swatch(entry: Entry, theme: Theme) -> str:
     return (
         f'<TD ALIGN="LEFT" BORDER="{round(look.width)}" COLOR="{theme[look.color]}"'
         f' BGCOLOR="{theme[look.fill]}"{dash}>'
-        f'<FONT COLOR="{theme[look.ink]}">{_html(entry.text)}</FONT></TD>'
+        f'<FONT COLOR="{theme[look.ink]}">{escaped(entry.text)}&#160;</FONT></TD>'
     )
-
-
-# ------------------------------------------------------------------ text
-
-
-def _table(rows: Iterable[str]) -> str:
-    return (
-        '<<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="1">'
-        f"{''.join(rows)}</TABLE>>"
-    )
-
-
-def _apart(rows: Iterable[str]) -> str:
-    """A label that keeps away from its edge, which is drawn under it or to the left of it."""
-    cells = (f'<TR><TD WIDTH="4"></TD><TD>{row}</TD></TR>' for row in rows)
-    return _table([*cells, _cell("", ' COLSPAN="2" HEIGHT="5"')])
-
-
-def _cell(content: str, attributes: str = "") -> str:
-    return f"<TR><TD{attributes}>{content}</TD></TR>"
-
-
-def _html(text: str, readings: int = 1) -> str:
-    r"""Harmless in a label. Every reading turns \N into the node's name and \\ into \."""
-    return html.escape(text, quote=True).replace("\\", "\\" * 2**readings)
-
-
-def _tooltip(text: str) -> str:
-    return _html(text, readings=2)

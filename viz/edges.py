@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from engine.formula import read
 from engine.node import Node
 from engine.rule import Elementwise
 from viz.groups import Group
-from viz.layers import Array
 from viz.measure import measure, measure_all
 from viz.parts import Edge, Number, Summary
+from viz.probe import Array
 from viz.style import number, printable, shorten
 
 _LARGEST_SVD = 200_000  # elements: a few hundredths of a second
@@ -44,26 +44,21 @@ def edges_of(
                     place = index if group.kind == "alike" else 0
                     uses.setdefault((tail, place), []).append((node, index))
         for (tail, place), those in uses.items():
-            edge = Edge(f"e{len(edges)}", tail, head, place, count=len(those))
             taken = [step for use in those if (step := passed.get(use))]
-            if len(those) == 1:
-                edge = _derivative(edge, *those[0], labels, words)
-            else:
-                edge = _all(edge, taken)
+            told = _derivative(*those[0], labels, words) if len(those) == 1 else _all(taken)
             if taken:
-                upstream = measure_all([step.upstream for step in taken])
-                contribution = measure_all([step.contribution for step in taken])
-                edge = replace(edge, upstream=upstream, contribution=contribution)
-            edges.append(edge)
+                told["upstream"] = measure_all([step.upstream for step in taken])
+                told["contribution"] = measure_all([step.contribution for step in taken])
+            edges.append(Edge(f"e{len(edges)}", tail, head, place, count=len(those), **told))
     return tuple(edges)
 
 
-def _all(edge: Edge, steps: Sequence[Step]) -> Edge:
+def _all(steps: Sequence[Step]) -> dict[str, Any]:
     """The local derivatives of many edges, where they are numbers."""
     locals_ = [step.local for step in steps]
     if not locals_ or any(isinstance(x, np.ndarray) or x is None for x in locals_):
-        return edge
-    return replace(edge, local=_one_or_many(measure(locals_)))
+        return {}
+    return {"local": _one_or_many(measure(locals_))}
 
 
 def _one_or_many(local: Number) -> Number:
@@ -71,24 +66,22 @@ def _one_or_many(local: Number) -> Number:
 
 
 def _derivative(
-    edge: Edge, node: Node, index: int, labels: Mapping[Node, str], words: frozenset[str]
-) -> Edge:
-    """The edge with its local derivative, as number and formula. ``words`` are all the labels."""
-    edge = replace(edge, shape=np.shape(node.parents[index].data))
-    if not node.parents[index].requires_grad:
-        return edge
-    edge = replace(edge, note=_note(node, index))
-    rule = node.rule
-    if not isinstance(rule, Elementwise):
-        return edge
-    letters, names = _names(node, rule, labels, words)
-    result = rule.symbol if rule.symbol.isidentifier() else labels[node] or "out"
-    symbolic = read(rule.backward[index], [*names, result], node.arguments).symbolic()
-    local = _one_or_many(measure(node.local(index)))
-    _, numeric = node.formula(index) or ("", "")
-    if symbolic in letters:  # it is just an operand that has no name: the number says more
-        symbolic = ""
-    return replace(edge, local=local, symbolic=symbolic, numeric=numeric)
+    node: Node, index: int, labels: Mapping[Node, str], words: frozenset[str]
+) -> dict[str, Any]:
+    """Of one edge, the local derivative as number and formula. ``words`` are all the labels."""
+    operand = node.parents[index]
+    told: dict[str, Any] = {"shape": np.shape(operand.data)}
+    if operand.requires_grad:
+        told["note"] = _note(node, index)
+        if isinstance(rule := node.rule, Elementwise):
+            letters, names = _names(node, rule, labels, words)
+            result = rule.symbol if rule.symbol.isidentifier() else labels[node] or "out"
+            symbolic = read(rule.backward[index], [*names, result], node.arguments).symbolic()
+            told["local"] = _one_or_many(measure(node.local(index)))
+            _, told["numeric"] = node.formula(index) or ("", "")
+            # Where it is just an operand that has no name, the number says more.
+            told["symbolic"] = "" if symbolic in letters else symbolic
+    return told
 
 
 def _names(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -30,9 +31,11 @@ class Thresholds:
         shrinking, growing: of rho, the factor from layer to layer (Nielsen, chapter 5; Pascanu et
             al., arXiv 1211.5063).
         starved: of a layer's gradient over the median of all layers.
-        dormant_tau: of a unit's mean |activation| over its layer's mean (Sokar et al., arXiv
-            2302.12902). Where activations are bounded, saturation says it better.
-        dormant_notice: a layer's share of dormant units, dead ones not counted.
+        dormant_tau: of a unit's mean |activation| over its layer's mean, under which it is dormant
+            (Sokar et al., arXiv 2302.12902), and of its mean |gradient|, under which it starves.
+        dormant_notice, starved_notice: a layer's share of dormant, and of starving units, dead ones
+            not counted. More than DEAD asks for: in many a healthy ReLU net one unit in ten is so
+            faint, and in well trained nets the gradients of a quarter are.
         update, update_warning: of |step| / |parameter|, from and to; 1e-3 is about right (CS231n;
             Karpathy, makemore 3; DeepDiagnosis).
         init_loss: of |loss − ln C| before training, in nats (Karpathy, makemore 3).
@@ -51,6 +54,7 @@ class Thresholds:
     starved: float = 1e-3
     dormant_tau: float = 0.025
     dormant_notice: float = 0.25
+    starved_notice: float = 0.50
     update: tuple[float, float] = (1e-4, 1e-2)
     update_warning: tuple[float, float] = (1e-5, 1e-1)
     init_loss: float = 0.5
@@ -63,8 +67,14 @@ DEFAULT = Thresholds()
 class Finding:
     """One thing that is worth a look.
 
-    ``value`` passed ``threshold``, which ``source`` proposed; ``nodes`` are those it was seen at,
-    none where it is about the whole net.
+    Attributes:
+        code: what it is, SATURATED for example.
+        severity: "notice", "warning" or "critical". A notice alone is no alarm.
+        where: the layer, the parameter or the operation; ``the network`` for R and rho.
+        value, threshold, source: ``value`` passed ``threshold``, which ``source`` proposed.
+        advice: one thing to try.
+        detail: how much, in words.
+        nodes: those it was seen at; none where it is about the whole net.
     """
 
     code: str
@@ -78,34 +88,37 @@ class Finding:
     nodes: tuple[Any, ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
-        where = style.shorten(style.printable(self.where))
-        words = " ".join(filter(None, (self.code, where, self.detail)))
-        limit = f"limit {style.number(self.threshold)}, " if self.threshold else ""
-        return f"{words} ({self.severity}; {limit}{self.source}): {self.advice}"
+        return _told([self])
 
 
-# What a finding is based on, and what to do about it.
+NETWORK = "the network"  # where R and rho are
+
+# What a finding is based on, and what to try.
 SOURCES = {
-    "NONFINITE": ("IEEE 754", "look at the operands of this operation"),
-    "BLOCKED": ("CS231n", "nothing reaches the first layer: find the wall of zero slopes"),
+    "NONFINITE": ("IEEE 754", "run it under engine.detect_anomaly(), which names the line"),
+    "BLOCKED": ("CS231n", "viz.why_zero of its weight, which names the wall of zero slopes"),
     "DEAD": ("CS231n; Lu et al. 2019", "lower the learning rate, or use a leaky ReLU"),
     "INACTIVE": ("CS231n", "look at more examples before calling it dead"),
     "BORN_DEAD": ("Lu et al., arXiv 1903.06733", "widen the layer, or initialise its biases at 0"),
-    "OFF": ("CS231n", "normal for one example; look at a whole batch before worrying"),
+    "OFF": ("CS231n", "look at a whole batch before worrying; for one example it is normal"),
     "SATURATED": (
-        "relative slope; Karpathy, makemore 3",
-        "smaller initial weights; harmless where the answers are right",
+        "SageMaker and DeepDiagnosis; of slopes by Karpathy, makemore 3",
+        "smaller initial weights; but it is harmless where the answers are right",
     ),
-    "DORMANT": ("Sokar et al. 2023", "these units hardly take part: check their scale"),
-    "UPDATE": ("CS231n; Karpathy, makemore 3", "change the learning rate: 1e-3 is about right"),
-    "INIT_LOSS": ("Karpathy, makemore 3", "start the last layer smaller, its bias at 0"),
-    "STARVED": ("Sokar et al. 2023, on gradients", "look for what blocks the way to this layer"),
-    "VANISHING": ("AutoTrainer 2021", "use ReLU with He initialisation, or skip connections"),
-    "SHRINKING": ("Nielsen, chapter 5", "adds up with depth: check the initialisation"),
+    "DORMANT": ("Sokar et al. 2023", "a smaller layer, or larger weights into these units"),
+    "UPDATE": ("CS231n; Karpathy, makemore 3", "another learning rate: 1e-3 is about right"),
+    "INIT_LOSS": ("Karpathy, makemore 3", "smaller weights in the last layer, its bias at 0"),
+    "STARVED": (
+        "AutoTrainer 2021, here against the median layer",
+        "viz.why_small of its weight, which names what loses the gradient",
+    ),
+    "VANISHING": ("AutoTrainer 2021", "ReLU with He initialisation, or skip connections"),
+    "SHRINKING": ("Nielsen, chapter 5", "another initialisation before adding layers"),
     "EXPLODING": ("AutoTrainer 2021", "smaller initial weights, or clip the gradient"),
-    "GROWING": ("Pascanu et al. 2013", "adds up with depth: check the initialisation"),
+    "GROWING": ("Pascanu et al. 2013", "another initialisation before adding layers"),
 }
 
+_PLACES = 4  # that are told of findings of one kind
 _GRAVITY = {"critical": 0, "warning": 1, "notice": 2}
 
 
@@ -120,6 +133,20 @@ def finding(
 ) -> Finding:
     """A finding with the source and the advice that belong to its code."""
     return Finding(code, severity, where, value, threshold, *SOURCES[code], detail, nodes)
+
+
+def _told(findings: Sequence[Finding]) -> str:
+    """Findings of one kind: where and how much, by whose threshold, and what to try."""
+    first = findings[0]
+    places = []
+    for found in findings[:_PLACES]:
+        where = style.shorten(style.printable(found.where))
+        places.append(": ".join(filter(None, (where, found.detail))))
+    if len(findings) > _PLACES:
+        places.append(f"and {len(findings) - _PLACES} more")
+    limit = f"limit {style.number(first.threshold)} by " if first.threshold else ""
+    told = f"({first.severity}; {limit}{first.source}). Try: {first.advice}"
+    return " ".join(filter(None, (first.code, "; ".join(filter(None, places)), told)))
 
 
 def gravest_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -139,6 +166,9 @@ class Layer:
         dead: units of a hard operation whose slope is exactly 0 for every example.
         grad_rms: root mean square of dL/dz, z being what the activation is applied to.
         examples: for how many examples each unit was seen.
+        slope: mean slope, as a share of the operation's largest.
+        phi: how much the outputs crowd at the ends of their range, from 0 to 1; 0.5 is an even
+            spread (Rakitianskaia and Engelbrecht 2015, in ten bins). None without a range.
     """
 
     name: str
@@ -147,16 +177,18 @@ class Layer:
     dead: int
     grad_rms: float
     examples: int
+    slope: float
+    phi: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Report:
     """What `viz.diagnose` found. Prints as a table.
 
     Attributes:
         findings: the gravest first.
         layers: one row per activation layer, from the input to the output.
-        R: the first layer's gradient over the last one's; None without a layer.
+        R: the first layer's gradient over the last one's; 1 with one layer, None without.
         rho: the factor by which the gradient changes from layer to layer on its way back, by least
             squares; None where fewer than two layers get a gradient.
     """
@@ -176,29 +208,54 @@ class Report:
         return {"findings": findings, "layers": layers, "R": self.R, "rho": self.rho}
 
     def __str__(self) -> str:
+        return "\n".join([*_columns(self._table()), self._ratios(), *self._found()])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """For notebooks: the table, and under it what was found."""
+        head, *body = [[html.escape(cell) for cell in row] for row in self._table()]
+        lines = [f"<tr><th>{'</th><th>'.join(head)}</th></tr>"]
+        lines += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in body]
+        found = [html.escape(line) for line in (self._ratios(), *self._found())]
+        return f"<table>{''.join(lines)}</table>{'<br>'.join(found)}"
+
+    def _table(self) -> list[tuple[str, ...]]:
         rungs = ladder((layer.name, layer.grad_rms) for layer in self.layers)
-        rows = [("layer", "units", "saturated", "dead", "grad rms", "factor")]
-        rows += [
+        rows: list[tuple[str, ...]]
+        rows = [("layer", "units", "saturated", "dead", "slope", "phi", "grad rms", "factor", "")]
+        return rows + [
             (
                 rung.name,
                 str(layer.units),
                 style.percent(layer.saturated),
                 # for one example a unit is off, and nobody knows whether it is dead
                 f"{layer.dead}/{layer.units}{' off' if layer.examples == 1 else ''}",
+                style.plain(layer.slope),
+                "-" if layer.phi is None else f"{layer.phi:.2f}",
                 style.number(layer.grad_rms),
                 factor_text(rung),
+                bar(rung),
             )
             for layer, rung in zip(self.layers, rungs, strict=True)
         ]
-        ratios = f"R {style.number(self.R)}   rho {style.number(self.rho)}"
-        bars = ["", *map(bar, rungs)]
-        table = [f"{row}  {b}".rstrip() for row, b in zip(_columns(rows), bars, strict=True)]
-        return "\n".join([*table, ratios, *map(str, self.findings or ["no findings"])])
+
+    def _ratios(self) -> str:
+        return f"R {style.number(self.R)}   rho {style.number(self.rho)}"
+
+    def _found(self) -> list[str]:
+        """What is said of many layers, in one line."""
+        alike: dict[tuple[str, ...], list[Finding]] = {}
+        for found in self.findings:
+            alike.setdefault((found.code, found.severity, found.source), []).append(found)
+        return [_told(group) for group in alike.values()] or ["no findings"]
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """The rows one under the other: the first and the last column flush left, numbers right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join([first.ljust(widths[0]), *map(str.rjust, others, widths[1:])])
-        for first, *others in rows
-    ]
+    lines = []
+    for name, *numbers, end in rows:
+        cells = [name.ljust(widths[0]), *map(str.rjust, numbers, widths[1:-1]), end]
+        lines.append("  ".join(cells).rstrip())
+    return lines

@@ -16,11 +16,19 @@ from pathlib import Path
 from viz.legend import legend
 from viz.parts import Move, Node
 from viz.picture import Picture
+from viz.sheet import film
 
 
 def save(picture: Picture, folder: Path, renderer: str | None = None) -> list[Path]:
     """Write ``step-00.svg``, ``step-01.svg``, ... and return their paths."""
     pictures = list(frames(picture))
+    if folder.suffix == ".svg":
+        drawings = (
+            replace(frame, prefix=f"{frame.prefix}step{number}-").svg(renderer=renderer)
+            for number, frame in enumerate(pictures)
+        )
+        folder.write_text(film(drawings, picture.theme), encoding="utf-8", newline="\n")
+        return [folder]
     digits = max(2, len(str(len(pictures) - 1)))
     paths = [folder / f"step-{number:0{digits}}.svg" for number in range(len(pictures))]
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,7 +55,7 @@ def frames(picture: Picture) -> Iterator[Picture]:
     seen = tuple(chain.from_iterable(frame.nodes for frame in bare))
     rooms: dict[str, int] = {}
     for node in seen:
-        rooms[node.id] = max(rooms.get(node.id, 0), len(node.grad_text))
+        rooms[node.id] = max(rooms.get(node.id, 0), *map(len, node.grad_lines))
     # One legend and one size for all, so that nothing jumps from one step to the next.
     entries = legend(replace(picture, flow="both", nodes=seen)) if picture.legend else ()
     for frame in bare:

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from engine.node import Node
 from viz import style
-from viz.diagnose import judge_drawn, judge_net, origins
 from viz.findings import Finding, gravest_first
 from viz.groups import Group
-from viz.layers import Gradients, Probe, joined, name_of
+from viz.judge import judge_drawn, judge_net
+from viz.layers import name_of
+from viz.origins import origins
 from viz.parts import Mark
+from viz.probe import Gradients, Probe, joined
 
 Parts = dict[str, list[Probe]]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from viz import style
-from viz.layers import Array, Probe, rms
 from viz.parts import Number, Summary
+from viz.probe import Array, Probe, rms
 
 _BARS = "▁▂▃▄▅▆▇█"
 

@@ -80,40 +80,48 @@ class Node:
         return style.shorten(style.printable(self.label or self.op)) or self.value_text
 
     @property
-    def value_text(self) -> str:
-        return value_text(self.value)
+    def value_lines(self) -> list[str]:
+        """What it holds: a number, or the mean, the spread and the histogram of many."""
+        value = self.value
+        if not isinstance(value, Summary):
+            return [number(value)]
+        if value.low == value.high:
+            return [f"all {number(value.low)}"]
+        between = f" {value.spark} " if value.spark else ", "
+        return [
+            f"{number(value.mean)} ± {number(value.sd)}",
+            f"[{number(value.low)}{between}{number(value.high)}]",
+        ]
 
     @property
-    def grad_text(self) -> str:
+    def value_text(self) -> str:
+        return " ".join(self.value_lines)
+
+    @property
+    def grad_lines(self) -> list[str]:
+        """What reaches it: a number with its sign and its terms, or the size of many."""
         if isinstance(self.grad, Summary):
             if self.grad.rms == 0:
-                return "all 0"
+                return ["all 0"]
             zeros = f"{style.percent(self.grad.zeros)} are 0" if self.grad.zeros else ""
-            low, high = map(style.signed, (self.grad.low, self.grad.high))
-            between = f"[{low}, {high}]" if self.count > 1 and low != high else ""
-            rms = f"rms {style.plain(self.grad.rms)}"
-            return " ".join(filter(None, (rms, between, self.grad.spark, zeros)))
+            spread = f"{self.grad.spark} {zeros}".strip()
+            return [f"rms {style.plain(self.grad.rms)}", *([spread] if spread else [])]
         text = style.signed(self.grad)
         if 1 < len(self.terms) <= 4:
             text += f" = {style.summed(self.terms)}"
         elif self.terms[1:]:
             text += f" = sum of {len(self.terms)}"
-        return text if self.numeric is None else f"{text} (numeric {style.signed(self.numeric)})"
+        if self.numeric is None:
+            return [text]
+        return [text, f"(numeric {style.signed(self.numeric)})"]
+
+    @property
+    def grad_text(self) -> str:
+        return " ".join(self.grad_lines)
 
     @property
     def state(self) -> State:
         return state(self.grad)
-
-
-def value_text(value: Number) -> str:
-    if not isinstance(value, Summary):
-        return number(value)
-    if value.low == value.high:
-        return f"all {number(value.low)}"
-    return (
-        f"{number(value.mean)} ± {number(value.sd)} "
-        f"[{number(value.low)}, {number(value.high)}] {value.spark}"
-    ).rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +196,6 @@ class Move:
 class Entry:
     """A line of the legend: a thing that occurs in the picture, and what it means."""
 
-    kind: Literal["gradient", "mark", "shape"]
+    kind: Literal["gradient", "mark", "edge", "sign"]
     text: str
     look: style.Look

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from viz import style
-from viz.findings import Finding
+from viz.findings import DEFAULT, Finding
 from viz.parts import Cluster, Edge, Entry, Mark, Move, Node, Number, Rung, Summary, size
 from viz.style import number, plain
 
@@ -50,9 +50,11 @@ class Picture:
     prefix: str = ""
     now: tuple[str, ...] = ()  # the edge and the node of the step that is being shown
     _by_id: dict[str, Node] = field(init=False, repr=False, compare=False)
+    _marked: dict[str, Mark] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_by_id", {node.id: node for node in self.nodes})
+        object.__setattr__(self, "_marked", {mark.node: mark for mark in self.marks})
 
     def __repr__(self) -> str:
         return f"<Picture: {'; '.join(self.caption)}>"
@@ -69,7 +71,7 @@ class Picture:
 
     def marked(self, id: str) -> Mark | None:
         """The mark on a node: at most one, the gravest."""
-        return next((mark for mark in self.marks if mark.node == id), None)
+        return self._marked.get(id)
 
     def step(self, x: Number | None) -> int | None:
         """The step of the ramp that stands for a gradient of this size, if one does."""
@@ -77,13 +79,23 @@ class Picture:
             return None
         return self.scale.step(size(x))
 
+    def passage(self, edge: Edge) -> str:
+        """Whether a gradient ``"vanishes"`` or ``"explodes"`` on this edge alone, else ""."""
+        if edge.local is None or self.step(edge.contribution) is None:
+            return ""
+        factor = size(edge.local)
+        if factor < DEFAULT.vanishing:
+            return "vanishes"
+        return "explodes" if factor > DEFAULT.exploding else ""
+
     def node_lines(self, node: Node) -> list[str]:
         """What a node says, line by line: value above, gradient below."""
         lines = [line for line in (node.title, node.folded) if line]
         if self.flow != "backward":
-            lines.append(node.value_text)
+            lines += node.value_lines
         if self.flow != "forward" and node.role != "constant":
-            lines.append(f"grad {node.grad_text}")
+            first, *others = node.grad_lines
+            lines += [f"grad {first}", *others]
         mark = self.marked(node.id)
         return [*lines, *filter(None, (node.note, mark.text if mark else ""))]
 
@@ -91,11 +103,14 @@ class Picture:
         """What stands on an edge: formula and number while there is room, then the number."""
         if self.flow == "forward" or len(self.edges) > LABELS_UP_TO:
             return []
-        shape = style.shape(edge.shape) if edge.shape else ""
+        # What the operand says itself, and what the line above says, is not said again.
+        shape = style.shape(edge.shape) if edge.shape != self.by_id(edge.tail).shape else ""
         lines = [text for text in (", ".join(filter(None, (shape, edge.local_text))),) if text]
         if len(self.nodes) <= FORMULAS_UP_TO and edge.symbolic:
             known = ("", number(edge.local)) if isinstance(edge.local, float) else ("",)
-            lines += [text for text in (edge.symbolic, edge.numeric) if text not in known]
+            numeric = edge.numeric.removesuffix(f" = {known[-1]}")
+            formulas = dict.fromkeys((edge.symbolic, numeric))
+            lines += [text for text in formulas if text not in known]
         return [style.shorten(line, 2 * style.LONGEST) for line in lines]
 
     def node_sentence(self, node: Node) -> str:
@@ -165,7 +180,8 @@ class Picture:
         return path
 
     def steps(self, folder: str | Path, *, renderer: str | None = None) -> list[Path]:
-        """Write one SVG per step of the backward pass, numbered in order."""
+        """Write one SVG per step of the backward pass, numbered in order. A name that ends in
+        ``.svg`` gives one that plays them, one after the other."""
         from viz.frames import save
 
         return save(self, Path(folder), renderer)

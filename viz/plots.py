@@ -14,8 +14,9 @@ import numpy as np
 from engine import Tensor, no_grad
 from engine.node import plain
 from viz import style
-from viz.layers import Array
-from viz.record import Recorder, looked_at
+from viz.looks import looked_at
+from viz.probe import Array
+from viz.record import Recorder
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +45,11 @@ def axes_or_new(ax: Axes | None) -> Axes:
     return made
 
 
+def _text(name: str) -> str:
+    """A name as it can be shown; matplotlib would set what stands between dollars as a formula."""
+    return style.shorten(style.printable(name)).replace("$", r"\$")
+
+
 def _look(number: int) -> dict[str, Any]:
     """The colour and the dashes of line `number`."""
     color = COLORS[number % len(COLORS)]
@@ -65,14 +71,15 @@ def plot_history(history: Mapping[str, Sequence[float]], *, ax: Axes | None = No
     for place, (name, numbers) in enumerate({**losses, **others}.items()):
         side = ax if name in losses else right
         epochs = range(1, len(numbers) + 1)
-        side.plot(epochs, numbers, label=name, marker="." * (len(numbers) < 30), **_look(place))
+        marker = "." if len(numbers) < 30 else ""
+        side.plot(epochs, numbers, label=_text(name), marker=marker, **_look(place))
     if losses and all(x > 0 for numbers in losses.values() for x in numbers):
         ax.set_yscale("log")
     ax.locator_params(axis="x", integer=True)
     ax.set_xlabel("epoch")
     ax.set_ylabel("loss" if losses else "")
     if right is not ax:
-        right.set_ylabel(", ".join(others))
+        right.set_ylabel(_text(", ".join(others)))
     lines = [*ax.get_lines(), *(right.get_lines() if right is not ax else [])]
     ax.legend(lines, [str(line.get_label()) for line in lines])
     return ax
@@ -92,14 +99,14 @@ def plot_gradient_flow(recorder: Recorder, *, ax: Axes | None = None) -> Axes:
 
 
 def plot_units(recorder: Recorder, layer: str, *, ax: Axes | None = None) -> Axes:
-    """Units × steps of one layer: for how many of its examples a unit has hardly any slope (the
-    deeper the orange), and which units are dead, with slope 0 for all of them (dark grey; crossed
-    out where there is room)."""
+    """Units × steps of one layer: for what share of its examples a unit has hardly any slope (the
+    deeper the orange; of a ReLU, about half is healthy), and which units are dead, with slope 0
+    for all of them (dark grey; crossed out where there is room)."""
     ax = axes_or_new(ax)
     looks = [(look, _place(look.report.layers, layer)) for look in recorder.looks]
     saturated = np.array([look.saturated[place] for look, place in looks]).T
     dead = np.array([look.dead[place] == 1 for look, place in looks]).T
-    ax.imshow(
+    shares = ax.imshow(
         saturated, cmap=_ramp("#ffffff", SATURATED), vmin=0, vmax=1, aspect="auto",
         interpolation="nearest", extent=(-0.5, len(looks) - 0.5, len(saturated) - 0.5, -0.5),
     )  # fmt: skip
@@ -112,11 +119,10 @@ def plot_units(recorder: Recorder, layer: str, *, ax: Axes | None = None) -> Axe
     shown = np.unique(np.linspace(0, count - 1, min(count, 9)).astype(int))
     ax.set_xticks(shown, [str(recorder.steps[i]) for i in shown])
     ax.set_xlabel(f"step ({looked_at(recorder.steps)})", wrap=True)
-    ax.set_ylabel(f"unit of {layer}")
-    ax.set_title(
-        f"{layer}: orange saturated, dark dead ({int(dead[:, -1].sum())} of {len(dead)} at last)",
-        loc="left",
-    )
+    ax.set_ylabel(f"unit of {_text(layer)}")
+    at_last = f"{int(dead[:, -1].sum())} of {len(dead)} at last"
+    ax.set_title(f"{_text(layer)}: dark units are dead, {at_last}", loc="left")
+    ax.figure.colorbar(shares, ax=ax, label="share of examples with hardly any slope")
     return ax
 
 
@@ -152,8 +158,8 @@ def plot_activations(recorder: Recorder, layer: str, *, ax: Axes | None = None) 
     shown = np.unique(np.linspace(0, len(found) - 1, min(len(found), 9)).astype(int))
     ax.set_xticks(shown, [str(looks[i].step) for i in shown])
     ax.set_xlabel(f"step ({looked_at([look.step for look in looks])})", wrap=True)
-    ax.set_ylabel(f"activation of {layer}")
-    ax.set_title(f"{layer}: the darker, the more of its activations", loc="left")
+    ax.set_ylabel(f"activation of {_text(layer)}")
+    ax.set_title(f"{_text(layer)}: the darker, the more of its activations", loc="left")
     return ax
 
 
@@ -234,7 +240,8 @@ def _decades(ax: Axes, steps: Sequence[int], sizes: Any, label: str, place: int)
     sizes = np.asarray(sizes, float)
     ax.set_yscale("log")
     marker = "." if len(steps) < 40 else ""
-    ax.plot(steps, np.where(sizes > 0, sizes, np.nan), label=label, marker=marker, **_look(place))
+    shown = np.where(sizes > 0, sizes, np.nan)
+    ax.plot(steps, shown, label=_text(label), marker=marker, **_look(place))
     zero = np.asarray(steps)[sizes == 0]
     ax.plot(
         zero, [0.03] * len(zero), "x", color=COLORS[place % len(COLORS)],

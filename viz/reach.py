@@ -3,12 +3,13 @@
 A mask says of a node which of its elements are meant: a boolean array for a Tensor, 1 or 0 for a
 Value. A sweep carries masks through the graph, down from the loss or up from a parameter, over
 the derivatives that are not 0, or (``opened``) over all that could be other than 0: as if no
-slope and no operand were 0.
+slope and no operand were 0. Which elements are selected, by an index or as the largest, stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,10 +24,10 @@ from engine.value import Value
 
 Mask = Any
 Masks = dict[Node, Mask]
-Cut = dict[tuple[Node, int], Mask]
+Edge = tuple[Node, int]  # an operation, and the place of the operand
+Cut = dict[Edge, tuple[Mask, Mask]]  # elements of the operand, and of the operation's result
 
-# Linear in each operand: opened, the other operand is nowhere 0.
-PRODUCTS = ("matmul", "mm", "bmm", "mv", "dot", "outer", "linear", "einsum")
+_SELECTIONS = frozenset(("amax", "amin", "max", "min", "max_pool1d", "max_pool2d"))
 
 
 class Links(Protocol):
@@ -62,14 +63,14 @@ class _Tensors:
         return np.ones(np.shape(node.data), bool)
 
     def down(self, node: Tensor, index: int, mask: Mask, opened: bool) -> Mask:
-        rule, inputs = node.rule, self._inputs(node, opened)
-        upstream = self._noise(mask)
+        rule, upstream = node.rule, self._noise(mask)
         if isinstance(rule, Elementwise):
             passed = upstream if opened else upstream * (node.local(index) != 0)
-            return FLOAT64.sum_to_shape(passed, np.shape(inputs[index])) != 0
+            return FLOAT64.sum_to_shape(passed, np.shape(node.inputs[index])) != 0
         assert rule is not None
         with np.errstate(all="ignore"):
-            pulled = rule.pull(index, FLOAT64, upstream, inputs, node.output, node.arguments)
+            inputs, output, arguments = self._numbers(node, opened)
+            pulled = rule.pull(index, FLOAT64, upstream, inputs, output, arguments)
         return np.asarray(pulled) != 0
 
     def up(self, node: Tensor, index: int, mask: Mask, opened: bool) -> Mask:
@@ -80,10 +81,10 @@ class _Tensors:
         assert rule is not None
         # A vjp is linear in the upstream gradient; its own vjp is its transpose.
         upstream = Tensor(np.zeros(node.output.shape), requires_grad=True)
-        output = node.constant(node.output)
         with np.errstate(all="ignore"):
-            inputs = self._inputs(node, opened)
-            pulled = rule.pull(index, NODES, upstream, inputs, output, node.arguments)
+            inputs, output, arguments = self._numbers(node, opened)
+            constant = node.constant(output)
+            pulled = rule.pull(index, NODES, upstream, inputs, constant, arguments)
             if not getattr(pulled, "requires_grad", False):
                 return np.zeros(node.output.shape, bool)
             (pushed,) = engine.grad(pulled, upstream, self._noise(mask))
@@ -92,10 +93,18 @@ class _Tensors:
     def _noise(self, mask: Mask) -> Any:
         return mask * self._random.uniform(0.5, 1.5, np.shape(mask))
 
-    def _inputs(self, node: Tensor, opened: bool) -> Sequence[Any]:
-        if opened and node.op in PRODUCTS:
-            return [self._random.uniform(0.5, 1.5, np.shape(x)) for x in node.inputs]
-        return node.inputs
+    def _numbers(self, node: Tensor, opened: bool) -> tuple[Sequence[Any], Any, dict[str, Any]]:
+        """The inputs, the output and the parameters to derive at: opened, other numbers than they
+        were, none of which happens to be 0, or perfectly predicted, or beyond a margin."""
+        if not opened or node.op in _SELECTIONS:
+            return node.inputs, node.output, node.arguments
+        assert node.rule is not None
+        inputs = [
+            self._random.uniform(0.1, 0.9, np.shape(x)) if np.asarray(x).dtype.kind == "f" else x
+            for x in node.inputs
+        ]
+        arguments = deepcopy(node.arguments)  # where an operation may keep what backward needs
+        return inputs, node.rule.forward(FLOAT64, *inputs, **arguments), arguments
 
 
 def links_of(root: Node) -> Links:
@@ -113,9 +122,7 @@ def without(mask: Mask, other: Mask | None) -> Mask:
     return mask if other is None else mask & ~other
 
 
-def sweep_down(
-    links: Links, nodes: Sequence[Node], root: Node, opened: bool, shut: Mapping[Node, Mask]
-) -> Masks:
+def sweep_down(links: Links, nodes: Sequence[Node], root: Node, opened: bool, shut: Masks) -> Masks:
     """What is reached from the root without entering what is ``shut``."""
     reached: Masks = {root: links.whole(root)}
     for node in nodes:
@@ -126,9 +133,20 @@ def sweep_down(
     return reached
 
 
-def sweep_up(
-    links: Links, nodes: Sequence[Node], start: Masks, opened: bool, shut: Mapping[Node, Mask]
-) -> Masks:
+def opened(links: Links, nodes: Sequence[Node], root: Node, cut: Cut) -> Masks:
+    """What were reached from the root if the cut, and nothing else, let pass."""
+    reached: Masks = {root: links.whole(root)}
+    for node in nodes:
+        if some(mask := reached.get(node)):
+            for index, operand in node.active():
+                _join(reached, operand, links.down(node, index, mask, False))
+                if (node, index) in cut:
+                    there = mask & cut[node, index][1]
+                    _join(reached, operand, links.down(node, index, there, True))
+    return reached
+
+
+def sweep_up(links: Links, nodes: Sequence[Node], start: Masks, opened: bool, shut: Masks) -> Masks:
     """What depends on the start, without entering what is ``shut``."""
     reached: Masks = dict(start)
     for node in reversed(nodes):
@@ -141,10 +159,7 @@ def sweep_up(
 
 def cut_near_param(links: Links, nodes: Sequence[Node], root: Node, start: Masks) -> Cut:
     """The operations just above all that moves with the start, where they can be reached from
-    the root: every path crosses one of them, and some path crosses no other.
-
-    Masks are of the operations' results.
-    """
+    the root: every path crosses one of them, and some path crosses no other."""
     moving = sweep_up(links, nodes, start, False, {})
     facing = sweep_down(links, nodes, root, True, shut=moving)
     return _crossings(links, nodes, moving, facing)
@@ -156,15 +171,34 @@ def cut_near_root(links: Links, nodes: Sequence[Node], reached: Masks, start: Ma
     return _crossings(links, nodes, facing, reached)
 
 
+def ways(links: Links, nodes: Sequence[Node], root: Node, start: Masks) -> Masks:
+    """Through which elements a path could lead from the root to the start."""
+    below = sweep_up(links, nodes, start, True, {})
+    above = sweep_down(links, nodes, root, True, {})
+    return {node: mask & above[node] for node, mask in below.items() if node in above}
+
+
+def ends(links: Links, nodes: Sequence[Node], start: Masks) -> list[Node]:
+    """The operations that leave out what depends on the start: they select other elements."""
+    facing = sweep_up(links, nodes, start, True, {})
+    return [
+        node
+        for node in reversed(nodes)
+        if any(some(facing.get(operand)) for operand in node.sources())
+        and not some(facing.get(node))
+    ]
+
+
 def _crossings(links: Links, nodes: Sequence[Node], below: Masks, above: Masks) -> Cut:
-    """The edges from elements below to elements above, each with those above."""
+    """The edges from elements below to elements above."""
     cut: Cut = {}
     for node in nodes:
         for index, operand in node.active():
             if some(below.get(operand)) and some(above.get(node)):
-                mask = links.up(node, index, below[operand], True) & above[node]
-                if some(mask):
-                    cut[node, index] = mask
+                result = links.up(node, index, below[operand], True) & above[node]
+                if some(result):
+                    source = links.down(node, index, result, True) & below[operand]
+                    cut[node, index] = source, result
     return cut
 
 

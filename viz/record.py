@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
+from operator import index
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -11,64 +12,18 @@ import numpy as np
 
 from engine import tensor
 from nn.callbacks import Callback
-from viz.diagnose import dead_units, examine
-from viz.findings import (
-    DEFAULT,
-    Finding,
-    Layer,
-    Report,
-    Severity,
-    Thresholds,
-    finding,
-    gravest_first,
-)
-from viz.layers import Array, Probe
+from viz.diagnose import examine
+from viz.findings import DEFAULT, Finding, Layer, Report, Thresholds, gravest_first
+from viz.judge import dead_units
+from viz.looks import Event, Look, histogram, judge_update, looked_at, shares
+from viz.probe import Array
+from viz.units import stem
 
 if TYPE_CHECKING:
     from nn.training import Run
 
 PROBE = 256  # examples: as many as it takes to call a unit dead
-SHARE = 0.05  # of the training's time that looking may take, if it is to find out itself
-_BINS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen after so many steps.
-
-    Attributes:
-        step: how many steps of the optimizer were done.
-        loss: on the probe.
-        report: as of `viz.diagnose`, in evaluation mode; but DEAD only for units that were off at
-            the last ``dead_patience`` looks.
-        dead, saturated: of each layer, the share of each unit's examples with slope 0 (where
-            the activation is hard), and with a saturated slope.
-        histograms: of each layer's activations, counts and edges.
-        updates: of each parameter, |change in this step| / |parameter|.
-    """
-
-    step: int
-    loss: float
-    report: Report
-    dead: tuple[Array, ...] = field(repr=False)
-    saturated: tuple[Array, ...] = field(repr=False)
-    histograms: tuple[tuple[Array, Array], ...] = field(repr=False)
-    updates: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A finding that began at one step, and was over at another (None: not yet)."""
-
-    step: int
-    finding: Finding
-    until: int | None = None
-
-    def __str__(self) -> str:
-        found = self.finding
-        words = [found.code, found.where, found.detail]
-        over = "" if self.until is None else f", until step {self.until}"
-        return f"step {self.step}: {' '.join(filter(None, words))} ({found.severity}){over}"
+SHARE = 0.04  # of the training's time that looking may take, if it is to find out itself
 
 
 class Recorder(Callback):
@@ -114,8 +69,10 @@ class Recorder(Callback):
     ) -> None:
         if (x is None) != (loss is None):
             raise TypeError("Recorder(x, loss): give both, or neither to take them from nn.fit")
-        if every is not None and every < 1:
+        if every is not None and index(every) < 1:
             raise ValueError(f"Recorder(every={every}): look after 1 step or more")
+        if index(dead_patience) < 1:
+            raise ValueError(f"Recorder(dead_patience={dead_patience}): 1 look or more")
         self.x = x
         self.loss = loss
         self.every = every
@@ -125,7 +82,7 @@ class Recorder(Callback):
         self.events: list[Event] = []
         self.done = -1  # steps; the first call of `step` comes before the first
         self._off: list[Array] = []  # of each layer, at how many last looks a unit was off
-        self._before: list[Array] | None = None  # the parameters before the step to come
+        self._before: dict[str, Array] = {}  # the parameters before the step to come
         self._training = self._looking = 0.0  # seconds
         self._left: float | None = None  # when `step` was last left
 
@@ -142,9 +99,13 @@ class Recorder(Callback):
         self.done += 1
         if self._is_time(self.done):
             self.look(model)
-        self._before = None
+        self._go_on(model, entered)
+
+    def _go_on(self, model: Any, entered: float) -> None:
+        """Leave for a step, which may be one to look at."""
+        self._before = {}
         if self._is_time(self.done + 1):
-            self._before = [np.array(p.data) for _, p in _parameters(model)]
+            self._before = _parameters(model)
         self._left = perf_counter()
         self._looking += self._left - entered
 
@@ -168,14 +129,14 @@ class Recorder(Callback):
             for module, mode in modes:
                 module.training = mode
         updates = dict(self._updates(model))
-        dead = [_shares(probe, probe.slopes == 0) * probe.hard for probe in probes]
+        dead = [shares(probe, probe.slopes == 0) * probe.hard for probe in probes]
         look = Look(
             self.done,
             float(np.mean(loss.data)),
             replace(report, findings=gravest_first(self._findings(report, dead, updates))),
             tuple(dead),
-            tuple(_shares(p, p.saturated(self.thresholds.sat_slope)) for p in probes),
-            tuple(_histogram(probe.outputs) for probe in probes),
+            tuple(shares(p, p.saturated(self.thresholds.sat_slope)) for p in probes),
+            tuple(histogram(probe.outputs) for probe in probes),
             updates,
         )
         self.looks.append(look)
@@ -184,9 +145,9 @@ class Recorder(Callback):
 
     def _updates(self, model: Any) -> Iterator[tuple[str, float]]:
         """How far each parameter went in the last step, relative to its own size."""
-        for (name, parameter), before in zip(_parameters(model), self._before or (), strict=False):
-            if size := float(np.linalg.norm(before)):
-                yield name, float(np.linalg.norm(np.asarray(parameter.data) - before)) / size
+        for name, now in (_parameters(model) if self._before else {}).items():
+            if size := float(np.linalg.norm(before := self._before[name])):
+                yield name, float(np.linalg.norm(now - before)) / size
 
     def _findings(
         self, report: Report, dead: list[Array], updates: Mapping[str, float]
@@ -203,11 +164,11 @@ class Recorder(Callback):
             count = int((times >= self.dead_patience).sum())
             code = "DEAD"
             if self.done == 0:
-                count, code = int(times.sum()), "BORN_DEAD"
+                count, code = int((times > 0).sum()), "BORN_DEAD"
             for found in dead_units(row.name, count, row.units, code, self.thresholds):
                 yield replace(found, detail=f"{count}/{row.units}")
         for name, size in updates.items():
-            yield from _update(name, size, self.thresholds)
+            yield from judge_update(name, size, self.thresholds)
 
     def _note(self, look: Look) -> None:
         """Begin an event for what is found now and was not before, or is graver; end the others.
@@ -215,8 +176,8 @@ class Recorder(Callback):
         now = {(f.code, f.where): f for f in look.report.findings}
         died: dict[str, int] = {}
         for place, event in enumerate(self.events):
-            if event.until is not None:
-                continue
+            if event.until is not None or event.finding.code == "BORN_DEAD":
+                continue  # over; or a fact that stays one
             key = event.finding.code, event.finding.where
             found = now.get(key)
             if found is not None and not _is_news(found, event.finding):
@@ -275,7 +236,10 @@ class Recorder(Callback):
             x, y = _examples(run.data)
             self.x, loss = x, run.loss
             self.loss = lambda output: loss(output, y)
-        self.step(run.model)
+        if self.done < 0:
+            self.step(run.model)
+        else:  # a second training counts on
+            self._go_on(run.model, perf_counter())
 
     def on_batch(self, run: Run) -> None:
         self.step(run.model)
@@ -287,15 +251,6 @@ class Recorder(Callback):
         self.done = state_dict["done"]
 
 
-def looked_at(steps: list[int]) -> str:
-    """In words, at which steps."""
-    if len(steps) > 12:
-        shown = [*map(str, steps[:6]), "…", *map(str, steps[-3:])]
-    else:
-        shown = [str(step) for step in steps]
-    return f"looked {len(steps)} times, at steps {', '.join(shown)}"
-
-
 def _is_news(found: Finding, before: Finding) -> bool:
     """Another severity is; of dead units, more or fewer."""
     if found.code == "DEAD":
@@ -303,32 +258,17 @@ def _is_news(found: Finding, before: Finding) -> bool:
     return found.severity != before.severity
 
 
-def _update(name: str, size: float, thresholds: Thresholds) -> Iterator[Finding]:
-    """Whether a parameter moves too little or too much in a step."""
-    low, high = thresholds.update
-    far_low, far_high = thresholds.update_warning
-    if low <= size <= high:
-        return
-    severity: Severity = "notice" if far_low <= size <= far_high else "warning"
-    side = low if size < low else high
-    yield finding("UPDATE", severity, name, size, side, f"{size:.1e} of its size")
-
-
-def _parameters(model: Any) -> list[tuple[str, Any]]:
+def _parameters(model: Any) -> dict[str, Array]:
+    """A copy of each parameter, by name; of a net of single numbers, which tell little one by one,
+    of all the weights of a layer, and of all its biases."""
     if hasattr(model, "named_parameters"):
-        return list(model.named_parameters())
-    return [(p.label or f"parameter {i}", p) for i, p in enumerate(model.parameters())]
-
-
-def _shares(probe: Probe, elements: Array) -> Array:
-    """Of each unit, the share of its examples where this holds."""
-    counts = np.bincount(probe.unit, minlength=probe.units)
-    return np.bincount(probe.unit, elements, minlength=probe.units) / counts
-
-
-def _histogram(values: Array) -> tuple[Array, Array]:
-    finite = values[np.isfinite(values)]
-    return np.histogram(finite, _BINS) if finite.size else (np.zeros(1), np.zeros(2))
+        return {name: np.array(p.data) for name, p in model.named_parameters()}
+    numbers: dict[str, list[float]] = {}
+    for p in model.parameters():
+        module, _, name = p.label.rpartition(".")
+        name = ".".join(filter(None, (module.partition(".")[0], stem(name))))
+        numbers.setdefault(name or "parameters", []).append(p.data)
+    return {name: np.array(those) for name, those in numbers.items()}
 
 
 def _examples(data: Any) -> tuple[Any, Any]:
@@ -340,7 +280,8 @@ def _examples(data: Any) -> tuple[Any, Any]:
         x, y = data.dataset.batch(chosen)
         return x, y
     if isinstance(data, (list, tuple)):
-        x, y = (np.concatenate([np.asarray(batch[i]) for batch in data])[:PROBE] for i in (0, 1))
+        few = data[:PROBE]  # batches of one example at least
+        x, y = (np.concatenate([np.asarray(batch[i]) for batch in few])[:PROBE] for i in (0, 1))
         return tensor(x), tensor(y)
     raise TypeError(
         f"Recorder: a {type(data).__name__} is not read ahead of the training; give the probe, "

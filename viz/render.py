@@ -7,7 +7,6 @@ never through a shell, so that one that hangs or aborts takes nothing down with 
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import re
@@ -148,9 +147,11 @@ def _pygraphviz() -> _Renderer | str:
 def _graphviz_pure() -> _Renderer | str:
     """Its program is found through its metadata: a virtual environment's bin is often not on PATH,
     and ``pip install --target`` puts it beside the place that the metadata name."""
+    from importlib import metadata  # here: it takes as long to import as the engine
+
     try:
-        files = importlib.metadata.distribution("graphviz-pure").files or []
-    except importlib.metadata.PackageNotFoundError:
+        files = metadata.distribution("graphviz-pure").files or []
+    except metadata.PackageNotFoundError:
         return "graphviz-pure: not installed"
     for file in files:
         if file.name in ("graphviz-pure", "graphviz-pure.exe"):

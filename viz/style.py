@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from engine import formula
 from viz.theme import THEMES
@@ -85,6 +86,7 @@ _UNPRINTABLE = re.compile(
 )
 
 
+@lru_cache(10_000)
 def printable(text: str) -> str:
     """On one line, and only what can be shown."""
     return _UNPRINTABLE.sub("", " ".join(text.split()))
@@ -152,7 +154,7 @@ ROLES = {
     "leaf": Look("rounded, thick: a leaf; collects a gradient", style="rounded", width=2.2),
     "constant": Look("grey: a constant, has no gradient", color="quiet", fill="shade"),
     "operation": Look(""),  # a box that names it needs no explanation
-    "activation": Look("hexagon: an activation", shape="hexagon"),
+    "activation": Look("cut corners: an activation", style="diagonals"),
     "fold": Look("block: many nodes folded into one", shape="box3d", width=1.6),
     "root": Look("double border: the root", width=2.2),
 }
@@ -164,13 +166,19 @@ STATES = {
     "nonfinite": Look("nan or inf", color="wrong", width=3.0, fill="void", ink="on_void"),
 }
 
-# What a finding says of it: border and shape. The gravest first; a node shows one of them.
+# What a finding says of it: its border. The gravest first; a node shows one of them.
 MARKS = {
     "NONFINITE": Look("the first nan or inf", color="wrong", width=4.0),
-    "DEAD": Look("slope exactly 0 for every example", "octagon", "dashed", "dead", 2.5),
+    "DEAD": Look("slope exactly 0 for every example", style="dashed", color="dead", width=3.2),
     "SATURATED": Look("slope under 5% of its largest", color="saturated", width=3.0),
-    "STARVED": Look("gradient 1000 times under the other layers'", style="dotted", width=2.0),
+    "STARVED": Look("far less gradient than the others", style="dotted", width=2.0),
     "OFF": Look("slope exactly 0 in this one example", style="dashed", color="dead", width=1.6),
+}
+
+# What one operation does to a gradient, where that alone is too much.
+PASSAGES = {
+    "vanishes": Look("dotted: shrinks over 1,000 times", style="dotted", color="now", width=2.5),
+    "explodes": Look("bold: grows over 70 times", style="bold", color="now", width=4.0),
 }
 
 
@@ -188,7 +196,7 @@ def dress(role: str, state: str, step: int | None, mark: str | None) -> Look:
     border = MARKS[mark] if mark else border
     return replace(
         paint,
-        shape=border.shape if base.shape != "box3d" and border.shape != "box" else base.shape,
+        shape=base.shape,
         style=",".join(dict.fromkeys(filter(None, ("filled", base.style, border.style)))),
         color=border.color,
         width=max(base.width, border.width),

@@ -8,6 +8,7 @@ every eye; the accents are those of Okabe and Ito.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ def lightness(colour: str) -> float:
     return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
+@cache
 def contrast(a: str, b: str) -> float:
     """The contrast of two colours, from 1 to 21; text needs 4.5."""
     dark, light = sorted((lightness(a), lightness(b)))

@@ -1,0 +1,83 @@
+"""What a Recorder saw: a look at a net, and the events that become of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from viz.findings import Finding, Report, Severity, Thresholds, finding
+from viz.probe import Array, Probe
+
+_BINS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen after so many steps.
+
+    Attributes:
+        step: how many steps of the optimizer were done.
+        loss: on the probe.
+        report: as of `viz.diagnose`, in evaluation mode; but DEAD only for units that were off at
+            the last ``dead_patience`` looks.
+        dead, saturated: of each layer, the share of each unit's examples with slope 0 (where
+            the activation is hard), and with a saturated slope.
+        histograms: of each layer's activations, counts and edges.
+        updates: of each parameter, |change in this step| / |parameter|.
+    """
+
+    step: int
+    loss: float
+    report: Report
+    dead: tuple[Array, ...] = field(repr=False)
+    saturated: tuple[Array, ...] = field(repr=False)
+    histograms: tuple[tuple[Array, Array], ...] = field(repr=False)
+    updates: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A finding that began at one step, and was over at another (None: not yet)."""
+
+    step: int
+    finding: Finding
+    until: int | None = None
+
+    def __str__(self) -> str:
+        found = self.finding
+        words = [found.code, found.where, found.detail]
+        over = "" if self.until is None else f", until step {self.until}"
+        return f"step {self.step}: {' '.join(filter(None, words))} ({found.severity}){over}"
+
+
+def looked_at(steps: list[int]) -> str:
+    """In words, at which steps."""
+    if len(steps) > 12:
+        shown = [*map(str, steps[:6]), "…", *map(str, steps[-3:])]
+    else:
+        shown = [str(step) for step in steps]
+    return f"looked {len(steps)} times, at steps {', '.join(shown)}"
+
+
+def judge_update(name: str, size: float, thresholds: Thresholds) -> Iterator[Finding]:
+    """Whether a parameter moves too little or too much in a step."""
+    low, high = thresholds.update
+    far_low, far_high = thresholds.update_warning
+    if low <= size <= high:
+        return
+    severity: Severity = "notice" if far_low <= size <= far_high else "warning"
+    side = low if size < low else high
+    yield finding("UPDATE", severity, name, size, side, f"{size:.1e} of its size")
+
+
+def shares(probe: Probe, elements: Array) -> Array:
+    """Of each unit, the share of its examples where this holds."""
+    counts = np.bincount(probe.unit, minlength=probe.units)
+    return np.bincount(probe.unit, elements, minlength=probe.units) / counts
+
+
+def histogram(values: Array) -> tuple[Array, Array]:
+    finite = values[np.isfinite(values)]
+    return np.histogram(finite, _BINS) if finite.size else (np.zeros(1), np.zeros(2))
