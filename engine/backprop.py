@@ -78,7 +78,7 @@ class Step(NamedTuple):
     """
 
     node: Node
-    index: int
+    index: int  # type: ignore[assignment]  # of tuples it is a method, which nobody misses here
     operand: Node
     upstream: Any
     local: Any

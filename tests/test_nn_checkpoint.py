@@ -98,7 +98,7 @@ def test_objects_are_never_saved(path):
     model = nn.Linear(2, 1)
     with pytest.raises(TypeError, match=r"save takes named arrays: Linear.state_dict\(\)"):
         nn.save(model, path)
-    with pytest.raises(TypeError, match="save: model is no array; .* use save_checkpoint"):
+    with pytest.raises(TypeError, match=r"save: model is no array; .* use save_checkpoint"):
         nn.save({"model": model.state_dict()}, path)
     with pytest.raises(TypeError, match=r"not a Tensor \(training.parts.best\): write .data"):
         nn.save_checkpoint(path, best=engine.tensor(1.0))

@@ -54,12 +54,14 @@ def test_data_that_is_no_batches_is_refused():
         nn.fit(model, data, F.cross_entropy, nn.optim.SGD(model.parameters(), lr=0.1), epochs=2)
 
     X, y = moons(6)
-    with pytest.raises(TypeError, match=r"pair \(x, y\), not a ndarray of 6: .* write \[\(X, y\)\]"):
+    with pytest.raises(
+        TypeError, match=r"pair \(x, y\), not a ndarray of 6: .* write \[\(X, y\)\]"
+    ):
         train((X, y))
     with pytest.raises(TypeError, match="not a tuple of 3"):
         train([(X, X, y)])
     with pytest.raises(ValueError, match="only once: give a list of batches, or a DataLoader"):
-        train(zip([X], [y]))  # the second epoch finds nothing
+        train(zip([X], [y], strict=True))  # the second epoch finds nothing
     with pytest.raises(ValueError, match="the data is empty"):
         train([])
 
