@@ -79,7 +79,7 @@ class Watch:
             # What a rule computes on the way to a contribution is its own affair: inf · 0 may
             # be about to be replaced by 0.
             self._quiet = True
-            edges = [edge for edge in node.active() if _is_finite(gradient_of(edge[1]))]
+            edges = [edge for edge in node.active if _is_finite(gradient_of(edge[1]))]
             try:
                 yield node
             finally:

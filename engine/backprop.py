@@ -53,7 +53,7 @@ def order(*roots: Node) -> list[Node]:
             met.add(node)
             stack.append(node)
             stack.append(None)
-            for _, operand in node.active():
+            for _, operand in node.active:
                 if operand.rule is not None:
                     stack.append(operand)
     finished.reverse()
@@ -101,7 +101,7 @@ def steps(root: Node, gradient: Any = None) -> Iterator[Step]:
         upstream = gradients[node]
         edges = []
         with np.errstate(all="ignore"):  # not around the yield: what the caller does is not ours
-            for index, operand in node.active():
+            for index, operand in node.active:
                 contribution = node.pull(index, upstream)
                 before = gradients.get(operand)
                 after = contribution if before is None else before + contribution
@@ -154,7 +154,7 @@ def grad(
     with np.errstate(all="ignore"):
         for node in _watched(nodes, gradients.get):
             upstream = gradients[node]
-            for index, operand in node.active():
+            for index, operand in node.active:
                 if create_graph:
                     contribution = _pull_node(node, index, operand, upstream)
                 else:

@@ -51,7 +51,7 @@ def _sigmoid(x: Any) -> Any:
     return np.where(x < 0, e, 1.0) / (1.0 + e)
 
 
-UNARY = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh arcsin arccos arctan abs isnan"
+UNARY = "exp expm1 log log1p sqrt sin cos tan sinh cosh tanh abs isnan"
 BINARY = ("maximum", "minimum", "logaddexp", "floor_divide", "remainder", "fmod", "equal")
 FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {  # what a rule may call, and its value
     **{name: getattr(np, name) for name in (*UNARY.split(), *BINARY)},
@@ -65,7 +65,6 @@ FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {  # what a rule may call, and
     "erf": math.erf,
     "sigmoid": _sigmoid,
     "softplus": lambda x: np.logaddexp(x, 0.0),
-    "log_sigmoid": lambda x: -np.logaddexp(-x, 0.0),
     "where": np.where,
 }
 OPERANDS = {**dict.fromkeys(BINARY, 2), "where": 3}  # of the others: 1

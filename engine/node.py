@@ -84,6 +84,7 @@ class Node:
         return self.rule is None
 
     requires_grad: bool
+    active: Any  # the operands that a gradient goes to, each after its place: (0, a), (1, b)
 
     @classmethod
     def apply(cls, rule: Any, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
@@ -92,10 +93,6 @@ class Node:
 
     def sources(self) -> Sequence[Node]:
         """The operands that a gradient goes to, repeats kept."""
-        raise NotImplementedError
-
-    def active(self) -> Sequence[tuple[int, Node]]:
-        """The same, each with its place among the operands."""
         raise NotImplementedError
 
     def reached(self) -> list[Node]:

@@ -35,6 +35,7 @@ class Floats:
     """Plain floats. Where these functions raise (1/0, exp(800)), `Arrays` answers instead."""
 
     pi = math.pi
+    e = math.e
     abs = staticmethod(abs)
     exp = staticmethod(math.exp)
     expm1 = staticmethod(math.expm1)
@@ -52,6 +53,7 @@ class Floats:
     atan = staticmethod(math.atan)
     erf = staticmethod(math.erf)
     fmod = staticmethod(math.fmod)
+    isnan = staticmethod(math.isnan)
 
     @staticmethod
     def sigmoid(x: float) -> float:
@@ -114,6 +116,7 @@ class Arrays:
     """NumPy, for results of one dtype: a plain number in a rule never promotes float32."""
 
     pi = math.pi
+    e = math.e
     abs = np.abs
     exp = np.exp
     expm1 = np.expm1
@@ -139,6 +142,7 @@ class Arrays:
     maximum = np.maximum
     minimum = np.minimum
     equal = np.equal
+    isnan = np.isnan
     matmul = np.matmul
     broadcast_to = staticmethod(np.broadcast_to)
 

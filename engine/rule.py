@@ -67,8 +67,10 @@ class Rule:
         if len(operands) != len(self.inputs) or given.keys() != set(self.keywords):
             operands, given = self._sorted(operands, given)
         for name, value in given.items():
-            if isinstance(value, Node) and value.requires_grad:
-                raise TypeError(f"{self.name}: {name} gets no gradient; give it a plain number")
+            if isinstance(value, Node):
+                if value.requires_grad:
+                    raise TypeError(f"{self.name}: {name} gets no gradient; give it a plain number")
+                given[name] = value.data
         return operands, given
 
     def _sorted(
@@ -113,9 +115,20 @@ class Rule:
             y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
         return float(y) if np.ndim(y) == 0 else y
 
+    @property
+    def vjps(self) -> Sequence[Function]:
+        """Per input, `vjp(m, upstream, y, *inputs, **parameters)`: what it gets of a gradient."""
+        raise NotImplementedError
+
     def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
         """What input `index` gets of `upstream`, in the reading `m`."""
-        raise NotImplementedError
+        return self.vjps[index](m, upstream, y, *xs, **parameters)
+
+    def __copy__(self) -> Self:
+        rule = object.__new__(type(self))
+        # Without what was derived of the rule: who copies it is about to change it.
+        vars(rule).update({k: v for k, v in vars(self).items() if k not in ("masks", "vjps")})
+        return rule
 
     def bind(self, parameters: Mapping[str, Any]) -> Self:
         """The rule with its parameters filled in, so that one object says all of it."""
@@ -145,6 +158,8 @@ class Elementwise(Rule):
         unbounded: bool = False,
     ) -> None:
         super().__init__(name, forward, derivatives)
+        if "y" in self.inputs:
+            raise TypeError(f"{name}: y is the result; give that input of the forward another name")
         self.symbol = name if symbol is None else symbol
         self.hard = hard
         self.unbounded = unbounded
@@ -170,7 +185,11 @@ class Elementwise(Rule):
         except TypeError:  # it cannot be read without the numbers of its parameters, as x**n cannot
             return False
 
-    def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
+    @cached_property
+    def vjps(self) -> Sequence[Function]:
+        return tuple(partial(self._vjp, index) for index in range(len(self.inputs)))
+
+    def _vjp(self, index: int, m: Any, upstream: Any, y: Any, *xs: Any, **parameters: Any) -> Any:
         local = self.backward[index](m, *xs, y, **parameters)
         contribution = upstream * local  # the chain rule
         if self.unbounded:
@@ -190,10 +209,22 @@ class Structural(Rule):
     def __init__(self, name: str, forward: Function, *vjps: Function) -> None:
         super().__init__(name, forward, vjps)
 
-    def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
-        if self.variadic:
-            return self.backward[0](m, upstream, y, *xs, index=index, **parameters)
-        return self.backward[index](m, upstream, y, *xs, **parameters)
+    @property
+    def vjps(self) -> Sequence[Function]:
+        return _ForAll(self.backward[0]) if self.variadic else self.backward
+
+
+class _ForAll(Sequence[Function]):
+    """One vjp for any number of inputs, which is told which one it is for."""
+
+    def __init__(self, vjp: Function) -> None:
+        self.vjp = vjp
+
+    def __getitem__(self, index: Any) -> Any:
+        return partial(self.vjp, index=index)
+
+    def __len__(self) -> int:
+        raise TypeError("as many as there are inputs")
 
 
 def elementwise(

@@ -23,7 +23,7 @@ class Tape:
 
     `loss` is a Value, or a Tensor of one element, with its graph. Between replays the `leaves`
     may be given other data (`p.data = ...`, in place or not): parameters, batches and labels
-    alike, as long as the shapes stay.
+    alike, as long as shapes and precision stay.
 
     What was recorded is replayed. An `if` or a loop of Python's took the way that it took, random
     numbers are drawn no more, and what was computed from constants alone (`x / 255`, `x > 0` as
@@ -50,7 +50,8 @@ class Tape:
     def replay(self) -> float:
         """Run forward from the leaves' present data, then backward; return the loss.
 
-        The leaves' `.grad` is overwritten, not added to. Other shapes raise ValueError.
+        The leaves' `.grad` is overwritten, not added to. Other shapes, and another
+        precision, raise ValueError.
         """
         with np.errstate(all="ignore"):
             return self._program.replay()
@@ -76,15 +77,15 @@ class _Tensors:
     def __init__(self, nodes: Sequence[Any]) -> None:
         self.nodes = nodes
         operands = dict.fromkeys(x for node in nodes for x in node.operands if _is_leaf(x))
-        self.shapes = {leaf: leaf.shape for leaf in operands}
-        self.leaves = self.shapes.keys()
+        self.made_of = {leaf: (leaf.shape, leaf.dtype) for leaf in operands}
+        self.leaves = self.made_of.keys()
 
     def replay(self) -> float:
-        for leaf, shape in self.shapes.items():
-            if leaf._data.shape != shape:
+        for leaf, (shape, dtype) in self.made_of.items():
+            if leaf.shape != shape or (leaf.dtype != dtype and leaf.dtype.kind == "f"):
                 raise ValueError(
-                    f"{leaf.label or 'a leaf'} had shape {shape} when the tape was made and has "
-                    f"{leaf._data.shape} now: make a new Tape of a new graph"
+                    f"{leaf.label or 'a leaf'} had shape {shape} ({dtype}) when the tape was made "
+                    f"and has {leaf.shape} ({leaf.dtype}) now: make a new Tape of a new graph"
                 )
             leaf.grad = None
         for node in self.nodes:
@@ -93,7 +94,7 @@ class _Tensors:
         root = self.nodes[-1]
         root.grad = root.seed(None)
         root.send_back(reversed(self.nodes))
-        return float(root._data)
+        return float(root.item())
 
     sync = replay
 
@@ -179,7 +180,7 @@ class _Values:
             places = [np.array([place[x] for x in column]) for column in parents]
             for column in places:
                 group.read(_Stretch(self.data, column))
-            for index, _ in group.nodes[0].active():
+            for index, _ in group.nodes[0].active:
                 group.edges.append((index, self.contributions[count : count + len(group.nodes)]))
                 targets.append(places[index])
                 count += len(group.nodes)

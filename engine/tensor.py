@@ -13,7 +13,7 @@ from engine.arraylike import ArrayLike, plain_operand
 from engine.dimensions import unpacked
 from engine.dtypes import get_default_dtype
 from engine.forward import forward, prepared
-from engine.node import Node, recording, watching
+from engine.node import Node, plain, recording, watching
 from engine.readings import ARRAYS, Array
 from engine.rule import Elementwise, Rule
 
@@ -41,13 +41,13 @@ class Tensor(ArrayLike):
 
     # `inputs` and `output` are the arrays of the forward pass: a gradient never depends on what
     # happened to `.data` since. `operands` are the nodes and plain data that `inputs` came from,
-    # `edges` those among them that a gradient goes to, each with its place.
+    # `active` those among them that a gradient goes to, each with its place.
     __slots__ = (
         "__weakref__",
         "_data",
         "_requires_grad",
+        "active",
         "arguments",
-        "edges",
         "grad",
         "inputs",
         "label",
@@ -63,7 +63,7 @@ class Tensor(ArrayLike):
     operands: tuple[Any, ...]
     inputs: Sequence[Any]
     output: Array
-    edges: Sequence[tuple[int, Tensor]]
+    active: Sequence[tuple[int, Tensor]]
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: Any = None, *, label: str = ""
@@ -125,7 +125,7 @@ class Tensor(ArrayLike):
         node.rule = rule
         node.operands = operands
         node.inputs = inputs
-        node.edges = edges
+        node.active = edges
         node.arguments = parameters
         node._requires_grad = True
         node.label = ""
@@ -135,7 +135,7 @@ class Tensor(ArrayLike):
 
     def run_again(self) -> None:
         assert self.rule is not None
-        index, _ = self.edges[0]
+        index, _ = self.active[0]
         dtype = self.inputs[index].dtype  # that of the operation: other active operands are cast
         inputs: list[Any] = []
         usual = True
@@ -166,10 +166,7 @@ class Tensor(ArrayLike):
         return self.arguments
 
     def sources(self) -> list[Node]:
-        return [operand for _, operand in self.edges]
-
-    def active(self) -> Sequence[tuple[int, Node]]:
-        return self.edges
+        return [operand for _, operand in self.active]
 
     def reached(self) -> list[Node]:
         nodes = backprop.order(self)
@@ -182,20 +179,20 @@ class Tensor(ArrayLike):
         for node in nodes:
             upstream = node.grad
             inputs, output, arguments = node.inputs, node.output, node.arguments
-            pull = node.rule.pull  # type: ignore[union-attr]
+            vjps = node.rule.vjps  # type: ignore[union-attr]
             m = ARRAYS[output.dtype]
-            for index, operand in node.edges:
+            for index, operand in node.active:
                 x = inputs[index]
                 if operand._data is not x:
                     node._check_in_place(index)
-                contribution = pull(index, m, upstream, inputs, output, arguments)
-                if contribution.__class__ is not np.ndarray or contribution.dtype is not x.dtype:
-                    contribution = np.asarray(contribution, x.dtype)
+                gradient = vjps[index](m, upstream, output, *inputs, **arguments)
+                if gradient.__class__ is not np.ndarray or gradient.dtype is not x.dtype:
+                    gradient = np.asarray(gradient, x.dtype)
                 if operand.grad is not None:
-                    contribution = np.asarray(operand.grad + contribution)  # a sum may be no array
-                elif operand.rule is None and _is_shared(contribution, upstream):
-                    contribution = contribution.copy("K")  # a leaf's gradient is nobody else's
-                operand.grad = contribution
+                    gradient = np.asarray(operand.grad + gradient)  # a sum may be no array
+                elif operand.rule is None and (gradient.base is not None or gradient is upstream):
+                    gradient = _own(gradient, upstream)  # a leaf's gradient is nobody else's
+                operand.grad = gradient
 
     def pull(self, index: int, upstream: Any) -> Array:
         if self.operands[index]._data is not self.inputs[index]:
@@ -215,7 +212,7 @@ class Tensor(ArrayLike):
             )
 
     def differentiable(self) -> tuple[Any, ...]:
-        active = dict(self.edges)
+        active = dict(self.active)
         return tuple(active.get(i, array) for i, array in enumerate(self.inputs))
 
     def local(self, index: int) -> Any:
@@ -232,7 +229,7 @@ class Tensor(ArrayLike):
         return self.rule.formula(index, self.arguments).symbolic(self.rule.symbol), ""
 
     def changed(self) -> list[Node]:
-        return [x for i, x in self.edges if x._data is not self.inputs[i]]
+        return [x for i, x in self.active if x._data is not self.inputs[i]]
 
     def seed(self, gradient: Any) -> Array:
         if gradient is None:
@@ -242,7 +239,7 @@ class Tensor(ArrayLike):
                     "reduce it to one number (.sum(), .mean()), or give the upstream gradient"
                 )
             return np.array(1, self._data.dtype, ndmin=self._data.ndim)
-        array = np.array(getattr(gradient, "data", gradient), dtype=self.dtype)
+        array = np.array(plain(gradient), dtype=self.dtype)
         if array.shape != self.shape:
             raise RuntimeError(
                 f"the upstream gradient has shape {array.shape}, the tensor {self.shape}: "
@@ -276,7 +273,7 @@ class Tensor(ArrayLike):
             backprop.backward(self, self.seed(gradient))
             return
         wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
-        for x, g in zip(wanted, backprop.grad(self, wanted, gradient), strict=True):
+        for x, g in zip(wanted, backprop.grad(self, wanted, [gradient]), strict=True):
             x.grad = g if x.grad is None else np.asarray(x.grad + g)
 
     def detach(self) -> Tensor:
@@ -378,7 +375,7 @@ def _set_leaf(tensor: Tensor, array: Array, label: str) -> None:
     tensor._data = array
     tensor.grad = None
     tensor.rule = None
-    tensor.operands = tensor.inputs = tensor.edges = ()
+    tensor.operands = tensor.inputs = tensor.active = ()
     tensor.arguments = {}
     tensor._requires_grad = False
     tensor.label = label
@@ -413,13 +410,13 @@ def _as_steps(
     return tuple(steps), [(i, steps[i]) for i, _ in edges]
 
 
-def _is_shared(contribution: Array, upstream: Any) -> bool:
-    """Whether the array is not free to be written to: one of the upstream's, or one number that
-    stands for many."""
-    owner = contribution.base
-    if owner is None:
-        return contribution is upstream
-    return owner is upstream or owner is upstream.base or not contribution.flags.writeable
+def _own(gradient: Array, upstream: Any) -> Array:
+    """The array, or a copy where it is not free to be written to: where it is one of the
+    upstream's, or one number that stands for many."""
+    owner = gradient if gradient.base is None else gradient.base
+    if owner is upstream or owner is upstream.base or not gradient.flags.writeable:
+        return gradient.copy("K")
+    return gradient
 
 
 # --- methods, from the tables -----------------------------------------------------------------

@@ -171,7 +171,13 @@ class Value(Node):
                 "out in Values"
             )
         if parameters:
-            rule = _bound(rule, tuple(parameters.items()))
+            try:
+                rule = _bound(rule, tuple(parameters.items()))
+            except TypeError:  # what is not hashable is no number
+                raise TypeError(
+                    f"{rule.name} of a Value: {', '.join(parameters)} must be plain numbers or "
+                    "booleans, not arrays or lists"
+                ) from None
         return operation(rule)(*operands)
 
     # --- the graph ----------------------------------------------------------------------------
@@ -201,6 +207,7 @@ class Value(Node):
             return () if self.db is None else (self.b,)
         return (self.a,) if self.db is None else (self.a, self.b)
 
+    @property
     def active(self) -> list[tuple[int, Node]]:
         pairs = ((0, self.a, self.da), (1, self.b, self.db))
         return [(i, x) for i, x, local in pairs if local is not None]
@@ -342,6 +349,8 @@ class Value(Node):
         return self
 
     def __pow__(self, exponent: Any) -> Value:
+        if exponent.__class__ is int or exponent.__class__ is float:  # often, and soon chosen
+            return self.apply(ops.TABLE["_power"], (self,), {"exponent": exponent})
         return choosing.pow(self, exponent)
 
     # --- a number among numbers ---------------------------------------------------------------

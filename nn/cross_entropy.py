@@ -133,7 +133,8 @@ class _Rows:
         """The distributions that the classes stand for, in proportion to what they count."""
         t = np.zeros(self.x.shape, self.x.dtype)
         t[self.element] = 1
-        t = _smoothed(t, smoothing)
+        if smoothing:
+            t = _smoothed(t, smoothing)
         if weight is not None:
             t = t * weight
         return t if self.counted is None else t * self.counted[:, None]
@@ -356,7 +357,9 @@ def cross_entropy(
     """
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
-    rows, weight = _rows_of(input), _like(weight, input)
+    rows = _rows_of(input)
+    if weight is not None:
+        weight = _like(weight, input)
     if _is_floating(target):
         if np.shape(_plain(target)) == _without_classes(input.shape):
             raise TypeError("cross_entropy: classes are integers: write target.long()")

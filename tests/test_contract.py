@@ -132,6 +132,8 @@ def test_backward_of_a_tensor_takes_pytorchs_arguments() -> None:
     (w * v).backward(tensor([1.0, 1.0]), retain_graph=True, inputs=[v])
     assert v.grad.tolist() == [2.0, 22.0]
     assert w.grad.tolist() == [5.0, 60.0]
+    (w * v).backward([1.0, 10.0], inputs=[v])
+    assert v.grad.tolist() == [3.0, 42.0]
     with pytest.raises(ValueError, match=r"engine\.grad"):
         (w * v).sum().backward(create_graph=True)
 
@@ -637,6 +639,29 @@ def test_a_changed_node_in_between_is_seen() -> None:
         engine.grad(z, x, create_graph=True)
 
 
+@BOTH
+def test_parameters_may_be_constant_nodes(leaf: Any) -> None:
+    x = leaf(-2.0)
+    engine.leaky_relu(x, leaf(0.5).detach()).backward()
+    assert x.grad == 0.5
+
+
+def test_what_a_mask_lets_pass_does_not_depend_on_what_ran_before() -> None:
+    def gradient(used: bool) -> float | None:
+        leaky = engine.elementwise(
+            "leaky",
+            lambda m, x, *, slope=0.1: m.where(x > 0, x, slope * x),
+            lambda m, x, y, *, slope=0.1: m.where(x > 0, 1.0, slope),
+        )
+        if used:
+            leaky(vector(-1.0)).sum().backward()
+        x = Value(-1.0)
+        (leaky(x, 0.0) * 1e300 * 1e300).backward()
+        return x.grad
+
+    assert gradient(used=False) == gradient(used=True) == 0.0
+
+
 @pytest.mark.parametrize(
     ("attempt", "says"),
     [
@@ -654,6 +679,12 @@ def test_a_changed_node_in_between_is_seen() -> None:
         (lambda: engine.softmax([1.0], 0), r"softmax of a list: .* write engine\.tensor"),
         (lambda: engine.stack([Value(1.0)]), r"stack of a Value: .* write engine\.tensor"),
         (lambda: [0, 1][Tensor(1.0)], "integer"),
+        (lambda: engine.where(np.array([True]), Value(1.0), 0.0), "where .* condition must be"),
+        (lambda: engine.leaky_relu(Value(1.0), [0.1]), "negative_slope must be plain numbers"),
+        (
+            lambda: engine.elementwise("exp", lambda m, y: m.exp(y), lambda m, x, y: y),
+            "y is the result",
+        ),
     ],
 )
 def test_more_that_cannot_be_meant_raises(attempt: Any, says: str) -> None:

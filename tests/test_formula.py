@@ -15,7 +15,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+import engine
+from engine.backprop import NODES
 from engine.formula import CONSTANTS, FUNCTIONS, number, read
+from engine.readings import COMPLEX, FLOAT64, FLOATS
 
 hypothesis = pytest.importorskip("hypothesis")
 assume, given, st = hypothesis.assume, hypothesis.given, hypothesis.strategies
@@ -389,6 +392,26 @@ def test_value_of_every_function(name, x):
 )
 def test_value_follows_numpy_and_never_raises(rule, x, expected):
     np.testing.assert_equal(read(rule, "x").value({"x": x}), expected)
+
+
+@pytest.mark.parametrize("m", [FLOATS, FLOAT64, COMPLEX, NODES])
+def test_what_can_be_read_as_text_can_be_read_in_every_way(m):
+    assert [name for name in (*FUNCTIONS, *CONSTANTS) if not hasattr(m, name)] == []
+
+
+def test_slopes_that_are_steps_and_constants_of_m_can_be_differentiated_again():
+    rule = engine.elementwise(
+        "saw",
+        lambda m, x: m.pi * m.trunc(x) * x + m.e * m.floor_divide(x, 0.5) * x,
+        lambda m, x, y: m.where(
+            m.isnan(x), x, m.pi * m.trunc(x) * x / x + m.e * m.floor_divide(x, 0.5)
+        ),
+    )
+    for x in (engine.Value(2.7), engine.Tensor(2.7, requires_grad=True)):
+        (slope,) = engine.grad(rule(x), x, create_graph=True)
+        assert float(slope.data) == pytest.approx(2 * math.pi + 5 * math.e)
+        (curvature,) = engine.grad(slope, x)
+        assert float(curvature) == pytest.approx(0, abs=1e-15)
 
 
 def test_constants_are_the_numbers_they_name():

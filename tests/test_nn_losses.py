@@ -412,3 +412,13 @@ def test_a_loss_that_was_computed_for_other_numbers_since_still_knows_its_own() 
         x.grad = None
         loss.backward()
         np.testing.assert_allclose(x.grad, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss])
+def test_where_all_targets_are_left_out_the_mean_is_nan_and_nothing_is_learned(loss):
+    x = tensor(RNG.normal(size=(2, 3)))
+    with np.errstate(invalid="ignore"):
+        mean = loss(x, engine.tensor([-100, -100]))
+    mean.backward()
+    assert math.isnan(mean.item())
+    assert x.grad.tolist() == [[0.0] * 3] * 2

@@ -128,8 +128,10 @@ def test_values_take_the_steps_of_tensors(name, options):
 @pytest.mark.parametrize("name", ["SGD", "Adagrad", "RMSprop", "Adam", "AdamW"])
 def test_a_step_writes_into_no_array_and_keeps_the_dtype(name):
     p = nn.Parameter(Tensor(STARTS[0], dtype=np.float32))
-    options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
-    optimizer = getattr(nn.optim, name)([p], lr=np.float64(0.1), **options)
+    tenth, most = np.float64([0.1, 0.9])  # as np.logspace gives them
+    options = {"momentum": most} if name in ("SGD", "RMSprop") else {}
+    options |= {"betas": (most, most), "eps": tenth} if "Adam" in name else {}
+    optimizer = getattr(nn.optim, name)([p], lr=tenth, weight_decay=tenth, **options)
     for _ in range(3):
         held, kept = p.data, p.data.copy()
         y = (p * p).sum()
@@ -267,6 +269,17 @@ def test_groups_have_settings_of_their_own():
     optimizer.step()
     assert [p.item() for p in (a, b, c)] == [0.9, 0.5, 1.0]
     assert repr(optimizer).startswith("SGD (\nParameter Group 0\n    dampening: 0\n    lr: 0.1")
+
+
+@pytest.mark.parametrize(
+    "gradient", [[1.0, 2.0], np.array([1, 2]), np.array([1.0, 2.0]), Tensor([1.0, 2.0])]
+)
+def test_a_gradient_set_by_hand_is_read_in_the_dtype_of_the_parameter(gradient):
+    p = nn.Parameter(Tensor([3.0, 4.0], dtype=np.float32))
+    p.grad = gradient
+    nn.optim.SGD([p], lr=0.5).step()
+    assert p.tolist() == [2.5, 3.0]
+    assert p.dtype == np.float32
 
 
 def test_what_cannot_be_optimized_is_named():

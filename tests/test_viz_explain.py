@@ -37,7 +37,7 @@ def all_paths(param, root):
         node, edges = unfinished.pop()
         if node is param:
             found.append(edges)
-        unfinished += [(operand, (*edges, (node, i))) for i, operand in node.active()]
+        unfinished += [(operand, (*edges, (node, i))) for i, operand in node.active]
     return found
 
 

@@ -102,7 +102,7 @@ def reached(param, root, links):
     """Which elements of the parameter are reached from the root over these links."""
     found = {root: np.ones(np.size(root.data), bool)}
     for node in order(root):
-        for index, operand in node.active():
+        for index, operand in node.active:
             mask = links[node, index][found[node]].any(axis=0)
             found[operand] = found.get(operand, False) | mask
     return found[param].reshape(np.shape(param.data))
@@ -111,7 +111,7 @@ def reached(param, root, links):
 @pytest.mark.parametrize("seed", range(36))
 def test_cuts_close_every_path_of_elements_and_no_operation_is_superfluous(seed):
     parameters, loss = random_net(seed)
-    edges = [(node, index) for node in order(loss) for index, _ in node.active()]
+    edges = [(node, index) for node in order(loss) for index, _ in node.active]
     now = {edge: passes(*edge) for edge in edges}
     ever = {edge: could_pass(*edge) for edge in edges}
 

@@ -101,7 +101,7 @@ def test_the_ratio_of_update_and_weight():
     assert first.updates == {"0.weight": approx(1 / 5)}  # the bias is 0: no ratio
     assert second.updates == {"0.weight": approx(2**0.5 * 1e-7 / 34**0.5)}
     found = [f for f in first.report.findings + second.report.findings if f.code == "UPDATE"]
-    assert [(f.severity, f.threshold) for f in found] == [("warning", 1e-2), ("warning", 1e-4)]
+    assert [(f.severity, f.threshold) for f in found] == [("warning", 1e-1), ("warning", 1e-5)]
 
 
 def test_the_weights_of_a_layer_of_scalars_are_one_parameter():

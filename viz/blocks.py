@@ -108,7 +108,7 @@ def _of_values(cut: Cut, nodes: Sequence[Node], shared: Container[Node]) -> Iter
     sizes: dict[Any, int] = dict.fromkeys(units, 0)
     for node in nodes:
         if node.rule in rules:
-            for index, _ in node.active():
+            for index, _ in node.active:
                 if (key := _unit(node, index, shared)) in sizes:
                     sizes[key] += 1
     for key, edges in units.items():

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from math import inf, log10
 from pathlib import Path
 from typing import Any
 
 from viz import style, text
 from viz.findings import Layer, Report
+from viz.ladder import bar, ladder
 from viz.legend import legend
 from viz.picture import Picture
 from viz.sheet import beside
-
-_BAR = 16  # characters
 
 
 @dataclass(frozen=True)
@@ -78,14 +76,14 @@ def compare(
     >>> import viz
     >>> reports = [viz.diagnose(Value(z).sigmoid()) for z in (0.0, 8.0)]
     >>> print(viz.compare(*reports, names=("z = 0", "z = 8")))
-    layer    measure    z = 0             z = 8
-    sigmoid  saturated  0%                100%
-             dead       0/1               0/1
-             grad rms   0.25              0.0003352
-                        ████████████████  █
-    R                   1                 1
-    rho                 -                 -
-    found               nothing           SATURATED sigmoid
+    layer    measure    z = 0                     z = 8
+    sigmoid  saturated  0%                        100%
+             dead       0/1                       0/1
+             grad rms   0.25                      0.0003352
+                        ████████████████████████  ███████████████
+    R                   1                         1
+    rho                 -                         -
+    found               nothing                   SATURATED sigmoid
     """
     if isinstance(names, str) or len(names) != 2:
         raise ValueError(f"compare(names={names!r}): two names, one for each side")
@@ -107,15 +105,18 @@ def compare(
 
 
 def _reports(a: Report, b: Report, names: Sequence[str]) -> str:
-    sizes = [row.grad_rms for report in (a, b) for row in report.layers if 0 < row.grad_rms < inf]
+    rungs = iter(ladder((row.name, row.grad_rms) for row in (*a.layers, *b.layers)))
+    bars = [[bar(next(rungs)) for _ in report.layers] for report in (a, b)]
     rows: list[tuple[str, ...]] = [("layer", "measure", *names)]
-    for pair in zip_longest(a.layers, b.layers):
+    for pair, pair_of_bars in zip(
+        zip_longest(a.layers, b.layers), zip_longest(*bars, fillvalue=""), strict=True
+    ):
         label = " | ".join(dict.fromkeys(row.name for row in pair if row))
         rows += [
             (label, "saturated", *(_cell(row, "saturated") for row in pair)),
             ("", "dead", *(_cell(row, "dead") for row in pair)),
             ("", "grad rms", *(_cell(row, "grad") for row in pair)),
-            ("", "", *(_bar(row, sizes) for row in pair)),
+            ("", "", *pair_of_bars),
         ]
     rows.append(("R", "", style.number(a.R), style.number(b.R)))
     rows.append(("rho", "", style.number(a.rho), style.number(b.rho)))
@@ -131,15 +132,6 @@ def _cell(row: Layer | None, what: str) -> str:
     if what == "saturated":
         return style.percent(row.saturated)
     return f"{row.dead}/{row.units}" if what == "dead" else style.number(row.grad_rms)
-
-
-def _bar(row: Layer | None, sizes: Sequence[float]) -> str:
-    """The size of a gradient in decades, from the smallest of both reports to the largest."""
-    if row is None or not 0 < row.grad_rms < inf:
-        return ""
-    low, high = log10(min(sizes)), log10(max(sizes))
-    share = (log10(row.grad_rms) - low) / (high - low) if high > low else 1.0
-    return "█" * max(1, round(share * _BAR))
 
 
 def _columns(columns: Sequence[Sequence[str]]) -> str:

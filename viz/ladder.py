@@ -44,10 +44,10 @@ def ladder(layers: Iterable[tuple[str, float]]) -> tuple[Rung, ...]:
     for place, (name, size) in enumerate(rows):
         later = rows[place + 1][1] if place + 1 < len(rows) else None
         factor = size / later if later else None
-        length = 1.0 + log10(size / top) / _DECADES if 0 < size <= top else 0.0
-        rungs.append(
-            Rung(shorten(printable(name)), size, factor, max(length, 1 / _BAR if size > 0 else 0.0))
-        )
+        length = 0.0  # of 0, inf and nan
+        if 0 < size <= top:
+            length = max(1.0 + (log10(size) - log10(top)) / _DECADES, 1 / _BAR)
+        rungs.append(Rung(shorten(printable(name)), size, factor, length))
     return tuple(rungs)
 
 

@@ -124,7 +124,7 @@ def probe(
 
 def slope(node: Node) -> Any:
     """The size of the local derivative."""
-    index, _ = node.active()[0]
+    index, _ = node.active[0]
     return abs(node.local(index))
 
 
@@ -152,7 +152,7 @@ def _channels(node: Node) -> int | None:
 
 def _operand(node: Node) -> Node:
     """What the activation is applied to: z."""
-    return node.active()[0][1]
+    return node.active[0][1]
 
 
 def leaves_of(node: Node, shared: Container[Node] = ()) -> tuple[Node, ...]:

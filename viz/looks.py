@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from viz.findings import Finding, Report, Severity, Thresholds, finding
+from viz.measure import histogram
 from viz.probe import Array, Probe
 
 _BINS = 40
@@ -63,13 +64,13 @@ def looked_at(steps: list[int]) -> str:
 
 def judge_update(name: str, size: float, thresholds: Thresholds) -> Iterator[Finding]:
     """Whether a parameter moves too little or too much in a step."""
-    low, high = thresholds.update
-    far_low, far_high = thresholds.update_warning
-    if low <= size <= high:
-        return
-    severity: Severity = "notice" if far_low <= size <= far_high else "warning"
-    side = low if size < low else high
-    yield finding("UPDATE", severity, name, size, side, f"{size:.1e} of its size")
+    limits: dict[Severity, tuple[float, float]]
+    limits = {"warning": thresholds.update_warning, "notice": thresholds.update}
+    for severity, (low, high) in limits.items():
+        if not low <= size <= high:
+            limit = low if size < low else high
+            yield finding("UPDATE", severity, name, size, limit, f"{size:.1e} of its size")
+            return
 
 
 def shares(probe: Probe, elements: Array) -> Array:
@@ -78,6 +79,7 @@ def shares(probe: Probe, elements: Array) -> Array:
     return np.bincount(probe.unit, elements, minlength=probe.units) / counts
 
 
-def histogram(values: Array) -> tuple[Array, Array]:
+def distribution(values: Array) -> tuple[Array, Array]:
+    """The histogram of those that are finite."""
     finite = values[np.isfinite(values)]
-    return np.histogram(finite, _BINS) if finite.size else (np.zeros(1), np.zeros(2))
+    return histogram(finite, _BINS) if finite.size else (np.zeros(1), np.zeros(2))

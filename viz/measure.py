@@ -38,11 +38,35 @@ def measure(data: Any, *, logarithmic: bool = False) -> Number:
 
 def _spark(values: Array) -> str:
     """A histogram of eight bars; a bar that is not empty can be seen."""
-    if values.size == 0 or values.min() == values.max():
+    if values.size == 0 or _inseparable(values, len(_BARS)):
         return ""
-    counts, _ = np.histogram(values, len(_BARS))
+    counts, _ = histogram(values, len(_BARS))
     heights = np.ceil(counts * (len(_BARS) - 1) / counts.max()).astype(int)
     return "".join(_BARS[height] for height in heights)
+
+
+def histogram(values: Array, bins: int) -> tuple[Array, Array]:
+    """How many of these numbers, all finite, lie in each bin, and the bins' edges; numbers too
+    near to each other lie in the middle.
+
+    >>> counts, edges = histogram(np.array([1.0, 1.0, 4.0]), 3)
+    >>> counts.tolist(), edges.tolist()
+    ([2, 0, 1], [1.0, 2.0, 3.0, 4.0])
+    """
+    halves = values.astype(np.float64) / 2  # the difference of two floats may be too large for one
+    low, high = float(halves.min()), float(halves.max())
+    if _inseparable(values, bins):
+        margin = max(0.25, 2 * bins * float(np.spacing(max(-low, high))))
+        low, high = low - margin, high + margin
+    counts, edges = np.histogram(halves, bins, (low, high))
+    return counts, 2 * edges
+
+
+def _inseparable(values: Array, bins: int) -> bool:
+    """Whether they are so near to each other, equal but for rounding, that so many bins do not
+    fit in between."""
+    low, high = float(values.min()) / 2, float(values.max()) / 2
+    return high - low < 2 * bins * float(np.spacing(max(-low, high)))
 
 
 def measure_all(data: Sequence[Any], *, logarithmic: bool = False) -> Number:

@@ -80,7 +80,7 @@ def paths(param: Node, loss: Node | None = None, k: int = 3) -> list[Path]:
     for node in nodes:
         best = sorted(found[node], key=lambda b: b[:3])[:k]
         found[node] = best
-        for place, operand in node.active():
+        for place, operand in node.active:
             if (node, place) not in factors:
                 continue
             factor = factors[node, place]
@@ -111,7 +111,7 @@ def _factors(nodes: Sequence[Node], param: Node, loss: Node) -> dict[tuple[Node,
         return {
             (node, place): node.local(place)
             for node in nodes
-            for place, operand in node.active()
+            for place, operand in node.active
             if operand in leading
         }
     return {

@@ -14,7 +14,7 @@ import numpy as np
 from engine import Tensor, no_grad
 from engine.node import plain
 from viz import style
-from viz.looks import looked_at
+from viz.looks import Look, looked_at
 from viz.probe import Array
 from viz.record import Recorder
 
@@ -103,7 +103,7 @@ def plot_units(recorder: Recorder, layer: str, *, ax: Axes | None = None) -> Axe
     deeper the orange; of a ReLU, about half is healthy), and which units are dead, with slope 0
     for all of them (dark grey; crossed out where there is room)."""
     ax = axes_or_new(ax)
-    looks = [(look, _place(look.report.layers, layer)) for look in recorder.looks]
+    looks = [(look, _place(look.report.layers, layer)) for look in _looks(recorder)]
     saturated = np.array([look.saturated[place] for look, place in looks]).T
     dead = np.array([look.dead[place] == 1 for look, place in looks]).T
     shares = ax.imshow(
@@ -145,8 +145,7 @@ def plot_updates(recorder: Recorder, *, ax: Axes | None = None) -> Axes:
 def plot_activations(recorder: Recorder, layer: str, *, ax: Axes | None = None) -> Axes:
     """A layer's activations over the training: each look a column, the darker the more of them."""
     ax = axes_or_new(ax)
-    looks = [look for look in recorder.looks if _place(look.report.layers, layer) is not None]
-    found = [look.histograms[_place(look.report.layers, layer)] for look in looks]
+    found = [look.histograms[_place(look.report.layers, layer)] for look in _looks(recorder)]
     low = min(edges[0] for _, edges in found)
     high = max(edges[-1] for _, edges in found)
     bins = np.linspace(low, high if high > low else low + 1, 61)
@@ -156,8 +155,8 @@ def plot_activations(recorder: Recorder, layer: str, *, ax: Axes | None = None) 
         origin="lower", interpolation="nearest", extent=(-0.5, len(found) - 0.5, low, bins[-1]),
     )  # fmt: skip
     shown = np.unique(np.linspace(0, len(found) - 1, min(len(found), 9)).astype(int))
-    ax.set_xticks(shown, [str(looks[i].step) for i in shown])
-    ax.set_xlabel(f"step ({looked_at([look.step for look in looks])})", wrap=True)
+    ax.set_xticks(shown, [str(recorder.steps[i]) for i in shown])
+    ax.set_xlabel(f"step ({looked_at(recorder.steps)})", wrap=True)
     ax.set_ylabel(f"activation of {_text(layer)}")
     ax.set_title(f"{_text(layer)}: the darker, the more of its activations", loc="left")
     return ax
@@ -207,6 +206,12 @@ def plot_decision_boundary(
 # ------------------------------------------------------------------ what several of them need
 
 
+def _looks(recorder: Recorder) -> list[Look]:
+    if not recorder.looks:
+        raise ValueError("this recorder has not looked yet: train with it first")
+    return recorder.looks
+
+
 def _names(recorder: Recorder) -> list[str]:
     return list(dict.fromkeys(row.name for look in recorder.looks for row in look.report.layers))
 
@@ -225,10 +230,8 @@ def _at(rows: Sequence[Any], name: str, what: str) -> float:
 
 def _over_steps(recorder: Recorder, ax: Axes) -> Axes:
     """Steps from left to right, with a tick for each look along the bottom."""
-    if not recorder.looks:
-        raise ValueError("this recorder has not looked yet: train with it first")
     ax.plot(
-        recorder.steps, [0.0] * len(recorder.steps), "|", color=FLAT, markersize=8,
+        recorder.steps, [0.0] * len(_looks(recorder)), "|", color=FLAT, markersize=8,
         transform=ax.get_xaxis_transform(), clip_on=False,
     )  # fmt: skip
     ax.set_xlabel(f"step ({looked_at(recorder.steps)})", wrap=True)

@@ -127,7 +127,7 @@ def sweep_down(links: Links, nodes: Sequence[Node], root: Node, opened: bool, sh
     reached: Masks = {root: links.whole(root)}
     for node in nodes:
         if some(reached.get(node)):
-            for index, operand in node.active():
+            for index, operand in node.active:
                 mask = links.down(node, index, reached[node], opened)
                 _join(reached, operand, without(mask, shut.get(operand)))
     return reached
@@ -138,7 +138,7 @@ def opened(links: Links, nodes: Sequence[Node], root: Node, cut: Cut) -> Masks:
     reached: Masks = {root: links.whole(root)}
     for node in nodes:
         if some(mask := reached.get(node)):
-            for index, operand in node.active():
+            for index, operand in node.active:
                 _join(reached, operand, links.down(node, index, mask, False))
                 if (node, index) in cut:
                     there = mask & cut[node, index][1]
@@ -150,7 +150,7 @@ def sweep_up(links: Links, nodes: Sequence[Node], start: Masks, opened: bool, sh
     """What depends on the start, without entering what is ``shut``."""
     reached: Masks = dict(start)
     for node in reversed(nodes):
-        for index, operand in node.active():
+        for index, operand in node.active:
             if some(reached.get(operand)):
                 mask = links.up(node, index, reached[operand], opened)
                 _join(reached, node, without(mask, shut.get(node)))
@@ -193,7 +193,7 @@ def _crossings(links: Links, nodes: Sequence[Node], below: Masks, above: Masks) 
     """The edges from elements below to elements above."""
     cut: Cut = {}
     for node in nodes:
-        for index, operand in node.active():
+        for index, operand in node.active:
             if some(below.get(operand)) and some(above.get(node)):
                 result = links.up(node, index, below[operand], True) & above[node]
                 if some(result):

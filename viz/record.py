@@ -15,7 +15,7 @@ from nn.callbacks import Callback
 from viz.diagnose import examine
 from viz.findings import DEFAULT, Finding, Layer, Report, Thresholds, gravest_first
 from viz.judge import dead_units
-from viz.looks import Event, Look, histogram, judge_update, looked_at, shares
+from viz.looks import Event, Look, distribution, judge_update, looked_at, shares
 from viz.probe import Array
 from viz.units import stem
 
@@ -136,7 +136,7 @@ class Recorder(Callback):
             replace(report, findings=gravest_first(self._findings(report, dead, updates))),
             tuple(dead),
             tuple(shares(p, p.saturated(self.thresholds.sat_slope)) for p in probes),
-            tuple(histogram(probe.outputs) for probe in probes),
+            tuple(distribution(probe.outputs) for probe in probes),
             updates,
         )
         self.looks.append(look)

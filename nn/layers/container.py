@@ -71,9 +71,9 @@ class Sequential(_Numbered):
             self.extend(args)  # type: ignore[arg-type]
 
     def forward(self, input: Any) -> Any:
-        for module in vars(self).values():  # as children(), without a generator's cost
+        for module in vars(self).values():  # as children() and module(input), at less cost
             if isinstance(module, Module):
-                input = module(input)
+                input = module.forward(input)
         return input
 
 

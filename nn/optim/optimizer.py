@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from engine.node import Node
+from engine.node import Node, plain
 from engine.readings import Array
 
 # What an update computes with: arrays for Tensors, floats for Values.
@@ -54,7 +54,8 @@ class Optimizer:
             if p in known:
                 raise ValueError(f"parameter {p.label or place} is given twice")
             known.add(p)
-        group = {**self.defaults, **param_group, "params": params}
+        settings = {**self.defaults, **param_group, "params": params}
+        group = {name: _as_python(value) for name, value in settings.items()}
         for name in group.keys() - self.defaults.keys() - {"params"}:
             raise TypeError(f"{type(self).__name__} has no setting {name!r}")
         self.check(group)
@@ -80,8 +81,12 @@ class Optimizer:
                 grad = p.grad
                 if grad is not None:
                     data = p.data
-                    if data.__class__ is np.ndarray and not _in_one_order(grad, data):
-                        grad = _laid_out("gradient", grad, p)
+                    if data.__class__ is np.ndarray and (
+                        grad.__class__ is not np.ndarray
+                        or grad.strides != data.strides
+                        or grad.dtype is not data.dtype
+                    ):
+                        grad = _in_order(grad, p)
                     state = self.state.get(p)
                     if state is None:
                         state = self.state[p] = {}
@@ -133,36 +138,45 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def _as_python(setting: Any) -> Any:
+    """A number of NumPy's as one of Python's, which makes no float64 of float32."""
+    if isinstance(setting, (list, tuple)):
+        return type(setting)(map(_as_python, setting))
+    return setting.item() if isinstance(setting, np.generic) else setting
+
+
 def _own(name: str, value: Any, parameter: Node) -> Any:
     """A copy of one number or array of a state, as a step of this parameter computes with it."""
     if name == "step":
         return int(value)
     if not isinstance(parameter.data, np.ndarray):
         return float(value)
-    array = np.asarray(value.detach() if hasattr(value, "detach") else value)
-    return _laid_out("state", array, parameter)
+    return _laid_out("state", value.detach() if hasattr(value, "detach") else value, parameter)
 
 
-def _in_one_order(a: Array, b: Array) -> bool:
-    """Whether the elements stand in one order in memory. Strides say so, and where they differ
-    because a dimension has length 1, the flags."""
-    if a.strides == b.strides:
-        return a.shape == b.shape
-    rows_first = a.flags.c_contiguous and b.flags.c_contiguous
-    return a.shape == b.shape and (rows_first or (a.flags.f_contiguous and b.flags.f_contiguous))
+def _in_order(grad: Any, parameter: Node) -> Array:
+    """The gradient, its elements in one order with the parameter's in memory: as it is where
+    strides differ only because a dimension has length 1."""
+    data = parameter.data
+    if isinstance(grad, np.ndarray) and grad.shape == data.shape and grad.dtype == data.dtype:
+        a, b = grad.flags, data.flags
+        if (a.c_contiguous and b.c_contiguous) or (a.f_contiguous and b.f_contiguous):
+            return grad
+    return _laid_out("gradient", grad, parameter)
 
 
-def _laid_out(what: str, array: Array, parameter: Node) -> Array:
+def _laid_out(what: str, array: Any, parameter: Node) -> Array:
     """A copy in the dtype and the memory layout of the parameter's numbers.
 
     Sums and products of matrices may differ in their last bit with the layout. So a step must not
     change the parameter's to its gradient's: a training that goes on from a file, where the layout
     is not kept, would then end with other numbers.
     """
-    if array.shape != parameter.data.shape:
+    data, array = parameter.data, np.asarray(plain(array))
+    if array.shape != data.shape:
         raise ValueError(
-            f"the {what} has shape {array.shape}, parameter {parameter.label} {parameter.data.shape}"
+            f"the {what} has shape {array.shape}, parameter {parameter.label} {data.shape}"
         )
-    own = np.empty_like(parameter.data)
+    own = np.empty_like(data)
     own[...] = array
     return own
