@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # A context variable, so that no_grad in one thread or task does not silence another.
 # True and False mean what they say; under detect_anomaly it is the Watch, which is true, too.
 recording: ContextVar[Any] = ContextVar("recording", default=True)
-# The Watch of detect_anomaly, also where nothing is recorded; asked only if `recording` is not True.
+# The Watch of detect_anomaly, also where nothing is recorded: constants are looked at, too.
 watching: ContextVar[Watch | None] = ContextVar("watching", default=None)
 
 

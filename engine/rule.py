@@ -187,16 +187,23 @@ class Elementwise(Rule):
 
     @cached_property
     def vjps(self) -> Sequence[Function]:
-        return tuple(partial(self._vjp, index) for index in range(len(self.inputs)))
+        each = enumerate(zip(self.backward, self.masks, strict=True))
+        return tuple(_vjp(index, slope, self.unbounded, mask) for index, (slope, mask) in each)
 
-    def _vjp(self, index: int, m: Any, upstream: Any, y: Any, *xs: Any, **parameters: Any) -> Any:
-        local = self.backward[index](m, *xs, y, **parameters)
+
+def _vjp(index: int, slope: Function, unbounded: bool, mask: bool) -> Function:
+    """What an input gets, from its local derivative. No method: the rule keeps it."""
+
+    def vjp(m: Any, upstream: Any, y: Any, /, *xs: Any, **parameters: Any) -> Any:
+        local = slope(m, *xs, y, **parameters)
         contribution = upstream * local  # the chain rule
-        if self.unbounded:
+        if unbounded:
             contribution = m.zero_upstream_wins(upstream, contribution)
-        if self.masks[index]:
+        if mask:
             contribution = m.zero_slope_wins(local, contribution)
         return m.sum_to(contribution, xs[index])
+
+    return vjp
 
 
 class Structural(Rule):

@@ -29,7 +29,7 @@ class Tape:
     numbers are drawn no more, and what was computed from constants alone (`x / 255`, `x > 0` as
     the condition of `where`, one_hot labels) left no trace in the graph: its result is a leaf.
     Of this a tape can tell only one thing, whether it reads a tensor at all: `batch in
-    tape.leaves`.
+    tape.leaves`. Nor does detect_anomaly look at a replay: for that, build the graph again.
 
     >>> from engine import Value
     >>> w, x = Value(3.0), Value(2.0)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from math import isnan
 from numbers import Real
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -73,10 +74,15 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
         "rule": rule,
         "slopes": rule.backward,
     }
-    exec(compile(written_out(rule), f"{__file__} ({rule.name})", "exec"), names)  # noqa: S102
+    exec(_compiled(written_out(rule), rule.name), names)  # noqa: S102
     function: Callable[..., Value] = names["operation"]
     function.__name__ = function.__qualname__ = rule.name
     return function
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str, name: str) -> CodeType:  # x**2 and x**3 differ in numbers, not in text
+    return compile(source, f"{__file__} ({name})", "exec")
 
 
 def _reread(rule: Elementwise, *xs: float) -> list[float]:

@@ -232,3 +232,16 @@ def test_outside_the_block_it_costs_nothing() -> None:
     names = multiply.__code__.co_names + multiply.__code__.co_freevars
     assert "watching" not in names
     assert timeit.timeit(lambda: a * b, number=1000) < 0.1
+
+
+@pytest.mark.parametrize("kind", [Value, lambda x: Tensor(x, requires_grad=True)])
+def test_nothing_is_left_for_the_garbage_collector(kind):
+    def step():
+        x = kind(0.5)
+        with engine.detect_anomaly():
+            (x * x + x.tanh()).backward()
+
+    step()
+    gc.collect()
+    step()
+    assert gc.collect() == 0

@@ -646,6 +646,18 @@ def test_parameters_may_be_constant_nodes(leaf: Any) -> None:
     assert x.grad == 0.5
 
 
+@BOTH
+@pytest.mark.parametrize("name", ["index", "upstream", "mask", "self", "rule"])
+def test_parameters_of_a_rule_may_have_any_name(leaf: Any, name: str) -> None:
+    forward, slope = (
+        eval(f"lambda m, {inputs}, *, {name}=3.0: {name}{factor}")
+        for inputs, factor in (("x", " * x"), ("x, y", ""))
+    )
+    x = leaf(2.0)
+    engine.elementwise("scaled", forward, slope)(x).backward()
+    assert x.grad == 3.0
+
+
 def test_what_a_mask_lets_pass_does_not_depend_on_what_ran_before() -> None:
     def gradient(used: bool) -> float | None:
         leaky = engine.elementwise(
