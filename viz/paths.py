@@ -26,7 +26,7 @@ from viz.style import number
 _LONGEST = 12  # nodes of a path that are printed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Path:
     """One way from a parameter to the loss.
 
@@ -42,7 +42,7 @@ class Path:
     product: float
     decades: float
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:  # of thirty nodes: one line, in a list as well
         names = [called(node) for node in self.nodes]
         factors = [number(factor) for factor in self.factors]
         if len(names) > _LONGEST:
