@@ -36,6 +36,13 @@ def test_a_unit_that_is_off_is_called_by_what_is_known():
     assert codes(net([-5.0] * 3))[-1] == ("DEAD", "critical")
 
 
+def test_bad_data_are_called_so_and_no_unit_is_dormant_beside_them():
+    x = np.ones((4, 1))
+    x[2] = np.inf
+    (found,) = viz.diagnose(net([1.0, 2.0]), Tensor(x), lambda output: output.sum()).findings
+    assert (found.code, found.where, found.advice) == ("NONFINITE", "a leaf", "mend the data")
+
+
 def test_dormant_units_are_not_dead():
     faint = net([2.0, 2.0, 2.0, -0.999])  # the last gives 0.001 for one example of nine
     assert codes(faint) == []  # a quarter of the layer, not more

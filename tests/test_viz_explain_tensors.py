@@ -274,3 +274,14 @@ def test_an_index_that_names_no_element_is_an_error(index):
     w = param([-1.0, 2.0, 3.0])
     with pytest.raises(IndexError, match=r"names no element of w, whose shape is \(3,\)"):
         viz.why_zero(w, w.relu().sum(), index=index)
+
+
+def test_what_is_shut_for_every_example_is_said_to_be():
+    """A weight between a dead ReLU and a flat sigmoid: the sigmoid is flat for all, not only for
+    those examples where the ReLU is on."""
+    a = Tensor([[1.0, -1.0], [-1.0, -1.0]], requires_grad=True, label="a")
+    w = Tensor(np.full((2, 2), 1.0), requires_grad=True, label="w")
+    bias = Tensor([40.0, 0.0], label="b")
+    told = str(viz.why_zero(w, (F.linear(a.relu(), w) + bias).sigmoid().sum()))
+    assert "sigmoid[0] is at slope 0 (below 1e-16) for 2 of 2 examples" in told
+    assert "relu[1] is 0 for 2 of 2 examples" in told

@@ -12,6 +12,7 @@ import viz
 from engine import Tensor, Value, tensor
 from viz.render import RenderError, render
 
+approx = pytest.approx
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -85,6 +86,28 @@ def test_an_edge_through_a_gate_has_its_words_and_its_arrow_once():
     _, outside, inside = [x for x in backward.dot.splitlines() if f"gate_{first.id}" in x]
     assert "arrowtail" not in outside
     assert 'arrowtail="none"' in inside
+
+
+@needs_renderer
+@pytest.mark.parametrize("of_values", [False, True], ids=["downwards", "to the right"])
+def test_an_edge_goes_on_through_its_gate_as_it_came(of_values):
+    picture = net(legend=False)
+    if of_values:
+        y = nn.MLP(2, [2, 1])([Value(1.0), Value(-2.0)])
+        y.backward()
+        picture = viz.draw(y, legend=False)
+    paths = {
+        id: [tuple(map(float, xy)) for xy in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d"))]
+        for id, group in groups(picture.svg(), "edge")
+        for path in group.iter(f"{SVG}path")
+    }
+    through = [id for id in paths if f"{id}-outside" in paths]
+    assert through
+    along, across = (0, 1) if of_values else (1, 0)
+    for id in through:
+        end, start = paths[f"{id}-outside"][-1], paths[id][0]
+        assert 0 <= end[along] - start[along] < 5  # overlapping
+        assert end[across] == approx(start[across], abs=1)
 
 
 def test_a_frame_says_the_gravest_finding_in_it():

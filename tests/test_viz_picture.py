@@ -15,6 +15,7 @@ import viz
 from engine import Tensor, Value
 from viz import style
 from viz.frames import frames
+from viz.ladder import ladder
 from viz.parts import Summary
 from viz.text import table
 from viz.theme import THEMES, contrast
@@ -280,6 +281,14 @@ def test_caption_says_root_size_and_scale():
     assert "draw after backward()" in viz.draw(Value(1.0) + 1.0).caption[1]
 
 
+def test_means_over_as_many_are_told_once_and_over_one_never():
+    x = Tensor(np.ones((4, 1)), requires_grad=True)
+    loss = (x.mean() + (x * x).mean()) * x.mean(dim=1).sum()
+    loss.backward()
+    told = [line for line in viz.draw(loss).caption if line.startswith("mean")]
+    assert told == ["mean over 4: each gradient before it starts at 1/4"]
+
+
 def test_check_writes_the_numeric_derivative_beside_each_gradient():
     root = reused()
     picture = viz.draw(root, check=True)
@@ -333,6 +342,11 @@ def test_the_gradient_ladder_has_a_rung_for_each_layer():
     for written in (picture.text(), picture.dot, str(viz.diagnose(loss))):
         assert "×0.0009999" in written
     assert "ladder" not in viz.draw(loss, flow="forward").dot
+
+
+def test_a_bar_of_the_ladder_for_every_size_that_a_float_has():
+    rungs = ladder([("a", 5e-324), ("b", 1e300), ("c", math.inf), ("d", math.nan), ("e", 0.0)])
+    assert [rung.length for rung in rungs] == approx([1 / 24, 1.0, 0.0, 0.0, 0.0])
 
 
 # --- tensors ----------------------------------------------------------------------------------

@@ -116,8 +116,12 @@ def test_every_plot_draws_into_axes_that_it_is_given(recorder):
 
 
 def test_a_recorder_that_has_not_looked_says_so():
-    with pytest.raises(ValueError, match="has not looked yet"):
-        viz.plot_gradient_flow(viz.Recorder())
+    for plot in (viz.plot_gradient_flow, viz.plot_updates):
+        with pytest.raises(ValueError, match="has not looked yet"):
+            plot(viz.Recorder())
+    for plot in (viz.plot_units, viz.plot_activations):
+        with pytest.raises(ValueError, match="has not looked yet"):
+            plot(viz.Recorder(), "0 relu")
 
 
 # ------------------------------------------------------------------ one activation

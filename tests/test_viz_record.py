@@ -11,6 +11,7 @@ import nn
 import viz
 from engine import Tensor
 from nn import functional as F
+from viz.looks import distribution
 
 approx = pytest.approx
 
@@ -102,6 +103,46 @@ def test_the_ratio_of_update_and_weight():
     assert second.updates == {"0.weight": approx(2**0.5 * 1e-7 / 34**0.5)}
     found = [f for f in first.report.findings + second.report.findings if f.code == "UPDATE"]
     assert [(f.severity, f.threshold) for f in found] == [("warning", 1e-1), ("warning", 1e-5)]
+
+
+def test_what_does_not_move_is_asked_why_and_what_is_frozen_is_not_judged():
+    model = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 1))
+    for p in model[1].parameters():
+        p.requires_grad = False
+    recorder = viz.Recorder(Tensor(np.ones((3, 2))), lambda output: output.sum(), every=1)
+    recorder.step(model)
+    recorder.step(model)
+    found = [f for f in recorder.looks[-1].report.findings if f.code == "UPDATE"]
+    assert [f.where for f in found] == ["0.weight", "0.bias"]
+    assert {(f.severity, f.value, f.detail) for f in found} == {("warning", 0.0, "does not move")}
+    assert "why_zero" in found[0].advice
+    model[0].weight.data[0, 0] = np.nan
+    recorder.step(model)
+    now = {(f.code, f.where) for f in recorder.looks[-1].report.findings}
+    assert ("NONFINITE", "0.weight") in now
+    assert ("UPDATE", "0.weight") not in now
+
+
+def test_of_one_example_nothing_is_dead():
+    model = nn.Sequential(nn.Linear(2, 4), nn.ReLU(), nn.Linear(4, 1))
+    model[0].bias.data = np.full(4, -50.0)
+    recorder = viz.Recorder(Tensor(np.ones((1, 2))), lambda output: output.sum(), every=1)
+    for _ in range(5):
+        recorder.step(model)
+    found = {f.code for look in recorder.looks for f in look.report.findings}
+    assert "OFF" in found
+    assert not found & {"DEAD", "BORN_DEAD"}
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [[0.1, np.nextafter(0.1, 1)], [1e20, 1e20], [-1.7e308, 1.7e308], [0.0, 5e-324], [np.inf, 1.0]],
+)
+def test_activations_however_near_or_far_from_each_other_are_counted(outputs):
+    counts, edges = distribution(np.array(outputs))
+    assert counts.sum() == np.isfinite(outputs).sum()
+    assert (np.diff(edges) > 0).all()
+    assert viz.draw(Tensor(outputs).sum()).text()
 
 
 def test_the_weights_of_a_layer_of_scalars_are_one_parameter():

@@ -73,8 +73,8 @@ class Block:
 
 
 def shortest(cuts: Sequence[Cut], nodes: Sequence[Node], ways: Masks) -> tuple[Cut, list[Block]]:
-    """The one of some cuts of a graph with these ``nodes`` that takes the fewest words. ``ways``
-    are the elements through which a path to the parameter leads."""
+    """The one of some cuts of a graph with these ``nodes`` that takes the fewest words, and says
+    the most of each unit. ``ways`` are the elements through which a path to the parameter leads."""
     if isinstance(nodes[0], Value):
         activations = [node for cut in cuts for node, _ in cut if is_activation(node)]
         shared = parameters_without_label(walk(nodes[0]), activations)
@@ -84,7 +84,7 @@ def shortest(cuts: Sequence[Cut], nodes: Sequence[Node], ways: Masks) -> tuple[C
         (cut, [block for edge, masks in cut.items() for block in _of_tensors(edge, *masks, ways)])
         for cut in cuts
     ]
-    return min(told, key=lambda both: len(both[1]))
+    return min(told, key=lambda both: (len(both[1]), sum(b.blocked < b.examples for b in both[1])))
 
 
 def listed(units: Sequence[int]) -> str:

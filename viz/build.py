@@ -284,9 +284,10 @@ def _caption(
             anchor = style.plain(size(root.grad))
             larger = THEMES[picture.theme].larger
             yield f"the {larger}, the larger the gradient; the root's is {anchor}"
-        for node in graph:
-            if node.op == "mean":
-                n = np.size(node.parents[0].data) // max(1, np.size(node.data))
+        means = (node for node in graph if node.op == "mean")
+        counts = (np.size(node.parents[0].data) // max(1, np.size(node.data)) for node in means)
+        for n in dict.fromkeys(counts):
+            if n > 1:
                 yield f"mean over {n}: each gradient before it starts at 1/{n}"
     codes = Counter(finding.code for finding in picture.findings)
     yield "findings: " + (", ".join(f"{n} {code}" for code, n in codes.items()) or "none")

@@ -32,8 +32,7 @@ _ROOMY = "0.16,0.1"  # where lines are drawn inside: a block's edges, cut corner
 
 # An edge through a gate is two, without arrowheads at the gate and overlapping there by a point.
 _GATE = {"height": "0", "label": "", "shape": "point", "style": "invis", "width": "0"}
-_INTO = {"arrowhead": "none", "headport": "s"}
-_OUT_OF = {"arrowtail": "none", "tailport": "n"}
+_FAR_AND_NEAR_SIDE = {"TB": ("s", "n"), "LR": ("e", "w")}
 _STRAIGHT = "1000"  # more than Graphviz gives for a narrow frame
 
 
@@ -42,6 +41,8 @@ def write(picture: Picture) -> str:
     import graphviz  # type: ignore[import-untyped]
 
     theme = THEMES[picture.theme]
+    # What stands for many numbers is wider than high, and a Value about square.
+    direction = "TB" if any(node.shape or node.folded for node in picture.nodes) else "LR"
     graph = graphviz.Digraph(
         graph_attr={
             "bgcolor": theme["paper"],
@@ -55,8 +56,7 @@ def write(picture: Picture) -> str:
             "newrank": "true" if picture.clusters else "",  # else modules drift to the side
             "nodesep": "0.25",
             "pad": "0.15",
-            # What stands for many numbers is wider than high, and a Value about square.
-            "rankdir": "TB" if any(node.shape or node.folded for node in picture.nodes) else "LR",
+            "rankdir": direction,
             "ranksep": "0.3",
         },
         node_attr={**_NODE, "fontname": FONT, "fontsize": "11", "height": "0.3"},
@@ -85,9 +85,12 @@ def write(picture: Picture) -> str:
             attributes["weight"] = _STRAIGHT
         if edge.id in hints.gates:
             gate = f"gate_{edge.id}"
-            outside = {"id": f"{attributes['id']}-outside", "label": "", **_INTO}
+            far, near = _FAR_AND_NEAR_SIDE[direction]
+            into = {"arrowhead": "none", "headport": far}
+            outside = {"id": f"{attributes['id']}-outside", "label": "", **into}
+            out_of = {"arrowtail": "none", "tailport": near}
             graph.body.append(statement(f"{edge.tail} -> {gate}", {**attributes, **outside}))
-            graph.body.append(statement(f"{gate} -> {edge.head}", {**attributes, **_OUT_OF}))
+            graph.body.append(statement(f"{gate} -> {edge.head}", {**attributes, **out_of}))
         else:
             graph.body.append(statement(f"{edge.tail} -> {edge.head}", attributes))
     for above, below in hints.order:

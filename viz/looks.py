@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import isfinite
 
 import numpy as np
 
 from viz.findings import Finding, Report, Severity, Thresholds, finding
 from viz.measure import histogram
 from viz.probe import Array, Probe
+from viz.style import number
 
 _BINS = 40
 
@@ -38,7 +40,7 @@ class Look:
     updates: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Event:
     """A finding that began at one step, and was over at another (None: not yet)."""
 
@@ -46,7 +48,7 @@ class Event:
     finding: Finding
     until: int | None = None
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:  # one line, in a list too
         found = self.finding
         words = [found.code, found.where, found.detail]
         over = "" if self.until is None else f", until step {self.until}"
@@ -63,13 +65,20 @@ def looked_at(steps: list[int]) -> str:
 
 
 def judge_update(name: str, size: float, thresholds: Thresholds) -> Iterator[Finding]:
-    """Whether a parameter moves too little or too much in a step."""
+    """Whether a parameter moves too little or too much in a step. (One that is not finite any
+    more is NONFINITE.)"""
+    if not isfinite(size):
+        return
     limits: dict[Severity, tuple[float, float]]
     limits = {"warning": thresholds.update_warning, "notice": thresholds.update}
     for severity, (low, high) in limits.items():
         if not low <= size <= high:
             limit = low if size < low else high
-            yield finding("UPDATE", severity, name, size, limit, f"{size:.1e} of its size")
+            found = finding("UPDATE", severity, name, size, limit, f"{number(size)} of its size")
+            if size == 0:
+                advice = "viz.why_zero of it, which names what blocks its gradient"
+                found = replace(found, advice=advice, detail="does not move")
+            yield found
             return
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from math import inf, isfinite
 from typing import Any
 
@@ -69,4 +70,8 @@ def _origin(node: Node, what: str, data: Any) -> Finding:
         operands = [np.broadcast_to(x.data, array.shape)[place] for x in node.parents]
         detail += f", of {' and '.join(number(float(x)) for x in operands)}"
     where = node.label or node.op or "a leaf"
-    return finding("NONFINITE", "critical", where, float(array[place]), 0.0, detail, (node,))
+    found = finding("NONFINITE", "critical", where, float(array[place]), 0.0, detail, (node,))
+    if what == "value" and node.is_leaf:  # no operation made it
+        advice = "a smaller learning rate" if node.requires_grad else "mend the data"
+        return replace(found, advice=advice)
+    return found

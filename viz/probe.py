@@ -125,7 +125,7 @@ class Probe:
         with np.errstate(all="ignore"):
             sizes = np.bincount(self.unit, np.abs(numbers)) / np.bincount(self.unit)
             mean = sizes.mean()
-            faint: Array = (sizes <= tau * mean) & (mean > 0)  # of nothing there is no share
+            faint: Array = (sizes <= tau * mean) & (0 < mean < np.inf)  # else there is no share
         return faint
 
     @cached_property

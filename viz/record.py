@@ -161,6 +161,8 @@ class Recorder(Callback):
             self._off = [np.zeros(len(units), int) for units in off]
         self._off = [np.where(now, n + 1, 0) for now, n in zip(off, self._off, strict=True)]
         for row, times in zip(report.layers, self._off, strict=True):
+            if row.examples == 1:
+                continue  # OFF, which the report has said
             count = int((times >= self.dead_patience).sum())
             code = "DEAD"
             if self.done == 0:
@@ -259,10 +261,10 @@ def _is_news(found: Finding, before: Finding) -> bool:
 
 
 def _parameters(model: Any) -> dict[str, Array]:
-    """A copy of each parameter, by name; of a net of single numbers, which tell little one by one,
+    """A copy of each parameter that learns, by name; of a net of single numbers, which tell little one by one,
     of all the weights of a layer, and of all its biases."""
     if hasattr(model, "named_parameters"):
-        return {name: np.array(p.data) for name, p in model.named_parameters()}
+        return {name: np.array(p.data) for name, p in model.named_parameters() if p.requires_grad}
     numbers: dict[str, list[float]] = {}
     for p in model.parameters():
         module, _, name = p.label.rpartition(".")
