@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -89,10 +89,6 @@ class Node:
     @classmethod
     def apply(cls, rule: Any, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
         """Compute one operation of the tables and, unless under no_grad, record it."""
-        raise NotImplementedError
-
-    def sources(self) -> Sequence[Node]:
-        """The operands that a gradient goes to, repeats kept."""
         raise NotImplementedError
 
     def reached(self) -> list[Node]:

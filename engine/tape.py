@@ -172,7 +172,7 @@ class _Values:
             self.groups.append(_Group(alike[kind], len(place), self.data))
             place.update(zip(alike[kind], range(len(place), len(self.data)), strict=False))
 
-        self.contributions = np.empty(sum(len(node.sources()) for node in nodes))
+        self.contributions = np.empty(sum(len(node.active) for node in nodes))
         targets: list[Array] = []
         count = 0
         for group in self.groups:

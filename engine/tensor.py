@@ -165,9 +165,6 @@ class Tensor(ArrayLike):
     def parameters(self) -> dict[str, Any]:
         return self.arguments
 
-    def sources(self) -> list[Node]:
-        return [operand for _, operand in self.active]
-
     def reached(self) -> list[Node]:
         nodes = backprop.order(self)
         for node in nodes:

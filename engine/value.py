@@ -208,11 +208,6 @@ class Value(Node):
     def parameters(self) -> dict[str, Any]:
         return {} if self.rule is None else self.rule.bound
 
-    def sources(self) -> tuple[Node, ...]:
-        if self.da is None:
-            return () if self.db is None else (self.b,)
-        return (self.a,) if self.db is None else (self.a, self.b)
-
     @property
     def active(self) -> list[tuple[int, Node]]:
         pairs = ((0, self.a, self.da), (1, self.b, self.db))

@@ -27,7 +27,7 @@ def between(param: Any, loss: Any) -> tuple[Node, list[Node]]:
     leading = {param}
     nodes = []
     for node in reversed(order(loss)):
-        if not leading.isdisjoint(node.sources()):
+        if not leading.isdisjoint(x for _, x in node.active):
             leading.add(node)
             nodes.append(node)
     if loss not in leading:

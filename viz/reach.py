@@ -184,7 +184,7 @@ def ends(links: Links, nodes: Sequence[Node], start: Masks) -> list[Node]:
     return [
         node
         for node in reversed(nodes)
-        if any(some(facing.get(operand)) for operand in node.sources())
+        if any(some(facing.get(operand)) for _, operand in node.active)
         and not some(facing.get(node))
     ]
 

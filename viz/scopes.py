@@ -34,8 +34,8 @@ def scopes_of(graph: Sequence[Node], labels: Mapping[Node, str]) -> dict[Node, S
         if paths:
             placed[node] = common(paths)
         elif is_activation(node) or node.op == "add":
-            before = {placed.get(operand, ()) for operand in node.sources()}
-            if len(before) == 1 and (node.op != "add" or len(node.sources()) > 1):
+            before = {placed.get(operand, ()) for _, operand in node.active}
+            if len(before) == 1 and (node.op != "add" or len(node.active) > 1):
                 placed[node] = before.pop()
     bit = {
         scope: 1 << number
