@@ -289,7 +289,9 @@ def _caption(
         for n in dict.fromkeys(counts):
             if n > 1:
                 yield f"mean over {n}: each gradient before it starts at 1/{n}"
-    codes = Counter(finding.code for finding in picture.findings)
+    codes = Counter(
+        finding.code + " (notice)" * (finding.severity == "notice") for finding in picture.findings
+    )
     yield "findings: " + (", ".join(f"{n} {code}" for code, n in codes.items()) or "none")
 
 
