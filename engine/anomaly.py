@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.node import Node, recording, watching
+from engine.node import Node, plain, recording, watching
 from engine.readings import Array
 from engine.rule import Elementwise, Rule
 
@@ -91,7 +91,7 @@ class Watch:
     def _look_at_gradient(
         self, node: Node, index: int, operand: Node, gradient_of: Callable[[Node], Any]
     ) -> None:
-        gradient, upstream = _data(gradient_of(operand)), _data(gradient_of(node))
+        gradient, upstream = plain(gradient_of(operand)), plain(gradient_of(node))
         place = _first_not_finite(gradient)
         if place is None:
             return
@@ -211,12 +211,8 @@ def _users_line() -> str:
     return f"{file}:{line}" + (f": {code}" if code else "")
 
 
-def _data(x: Any) -> Any:
-    return x.data if isinstance(x, Node) else x
-
-
 def _is_finite(gradient: Any) -> bool:
-    return gradient is None or _first_not_finite(_data(gradient)) is None
+    return gradient is None or _first_not_finite(plain(gradient)) is None
 
 
 def _first_not_finite(data: Any) -> tuple[int, ...] | None:

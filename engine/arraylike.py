@@ -188,3 +188,32 @@ def plain_operand(x: Any, rule: Rule | None = None) -> Any:
     else:
         hint = "operands are tensors, arrays and numbers"
     raise TypeError(f"{what} a {type(x).__name__}: {hint}")
+
+
+def numbers(data: Any, dtype: Any = None) -> Array:
+    """`data` as an array of our own; what is no array of numbers raises TypeError."""
+    if isinstance(data, ArrayLike):
+        data = data._data
+    elif isinstance(data, Node):
+        raise TypeError("a Tensor of a Value: write engine.tensor(value.data)")
+    elif isinstance(data, (list, tuple)):
+        data = _nested(data)
+    array = np.array(data, dtype=dtype)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"a Tensor holds real numbers or booleans, not {array.dtype}")
+    if (
+        dtype is None
+        and array.dtype == np.float64
+        and not isinstance(data, (np.ndarray, np.generic))
+    ):
+        array = array.astype(get_default_dtype())
+    return array
+
+
+def _nested(data: Any) -> Any:
+    """Lists with the tensors in them as arrays."""
+    if isinstance(data, (list, tuple)):
+        return [_nested(x) for x in data]
+    if isinstance(data, Node) and not isinstance(data, ArrayLike):
+        raise TypeError("a Tensor of Values: write [v.data for v in values]")
+    return data._data if isinstance(data, ArrayLike) else data

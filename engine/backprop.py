@@ -1,9 +1,14 @@
 """Backpropagation: the order, the pass over `.grad`, and gradients as results.
 
-`backward` walks the graph from its root and lets every node send its gradient back to its
-operands. The order matters: a node may send only when all who use it have sent to it, or it
-would pass on the same gradient twice. For b = a + a; c = b + b the naive recursion (send, then
-go on into each operand) enters b twice and gives dc/da = 8; in topological order it is 4.
+`backward` starts at the root of a graph and lets every node send its gradient back to its
+operands (`send_back` of `Value` and `Tensor`). The order matters: a node may send only when all
+who use it have sent to it, or it would pass on the same gradient twice. For b = a + a; c = b + b
+the naive recursion (send, then go on into each operand) enters b twice and gives dc/da = 8; in
+topological order it is 4. Values are put in `order` first. Of Tensors, which are numbered as they
+are made, the newest is always next: a node is newer than its operands.
+
+The product upstream · local itself stands in `engine.rule`, for arrays and nodes, in
+`Value.send_back`, for floats, and in `engine.tape`, for many Values at once.
 """
 
 from __future__ import annotations
@@ -21,11 +26,12 @@ import numpy as np
 
 from engine import choosing, shape, structure
 from engine.node import Node, plain, recording, watching
+from engine.readings import silently
 
 # What backward() was last called on; a weak reference, for a graph lives as long as its user says.
 _last_root: ContextVar[Callable[[], Node | None]] = ContextVar("last_root", default=lambda: None)
 
-_grad_of = attrgetter("grad")
+grad_of = attrgetter("grad")
 
 
 def last_root() -> Node | None:
@@ -57,6 +63,8 @@ def order(*roots: Node) -> list[Node]:
                 if operand.rule is not None:
                     stack.append(operand)
     finished.reverse()
+    if finished and hasattr(finished[0], "serial"):  # Tensors: newest first, as they send
+        finished.sort(key=attrgetter("serial"))
     return finished
 
 
@@ -64,10 +72,7 @@ def backward(root: Node, gradient: Any) -> None:
     """Send `gradient` back from `root`: leaves add to their `.grad`, the others replace it."""
     _check(root, "backward")
     _last_root.set(weakref.ref(root))
-    nodes = root.reached()
-    root.grad = gradient if root.grad is None else root.grad + gradient
-    with np.errstate(all="ignore"):
-        root.send_back(_watched(nodes, _grad_of))
+    silently(root.send_back, gradient, watching.get())  # asked here: see `silently`
 
 
 class Step(NamedTuple):
@@ -245,6 +250,7 @@ NODES = SimpleNamespace(
         "isnan": lambda x: np.isnan(plain(x)),
         "trunc": lambda x: choosing.div(x, 1.0, rounding_mode="trunc"),
         "floor_divide": partial(choosing.div, rounding_mode="floor"),
+        "sum_of_rows": lambda x: structure.FUNCTIONS["sum"](x, 0),
         "sum_to": _sum_to,
         "zero_slope_wins": _zero_slope_wins,
         "zero_upstream_wins": _zero_upstream_wins,

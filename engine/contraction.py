@@ -59,26 +59,41 @@ def _rows(m: Any, x: Any) -> Any:
     return x if x.ndim == 2 else m.reshape(x, (-1, x.shape[-1]))
 
 
-def _linear_weight(m: Any, g: Any, x: Any) -> Any:
+def _affine(m: Any, x: Any, w: Any, b: Any) -> Any:
+    if b.shape != w.shape[:1]:
+        raise ValueError(f"bias has shape {b.shape}, expected {w.shape[:1]}")
+    try:
+        y = m.mm(x, w.T) if x.ndim == 2 else m.matmul(x, w.T)
+    except ValueError:
+        raise ValueError(_misfit(x.shape, w.shape)) from None
+    y += b  # in place: the product is nobody else's yet
+    return y
+
+
+def _misfit(into: Dims, out: Dims) -> str:
+    return (
+        f"input of shape {into} and weight of shape {out} do not fit: the last dimension of input "
+        "must be the second of weight, (out, in)"
+    )
+
+
+def _to_input(m: Any, g: Any, y: Any, x: Any, w: Any, b: Any = None) -> Any:
+    return m.mm(g, w) if g.ndim == 2 else m.matmul(g, w)
+
+
+def _to_weight(m: Any, g: Any, y: Any, x: Any, w: Any, b: Any = None) -> Any:
     if x.ndim != 2:
         x, g = _rows(m, x), _rows(m, g)
     # Written as the transpose of an (in, out) array, which is how nn.Linear stores its weight.
-    return m.matmul(x.T, g).T
+    return m.mm(x.T, g).T
 
 
-_linear = Structural(
-    "linear",
-    lambda m, x, w: m.matmul(x, w.T),
-    lambda m, g, y, x, w: m.matmul(g, w),
-    lambda m, g, y, x, w: _linear_weight(m, g, x),
-)
-_linear_bias = Structural(
-    "linear",
-    lambda m, x, w, b: m.matmul(x, w.T) + b,
-    lambda m, g, y, x, w, b: m.matmul(g, w),
-    lambda m, g, y, x, w, b: _linear_weight(m, g, x),
-    lambda m, g, y, x, w, b: m.sum(g if g.ndim == 2 else _rows(m, g), (0,)),
-)
+def _to_bias(m: Any, g: Any, y: Any, x: Any, w: Any, b: Any) -> Any:
+    return m.sum_of_rows(g if g.ndim == 2 else _rows(m, g))
+
+
+_linear = Structural("linear", lambda m, x, w: m.matmul(x, w.T), _to_input, _to_weight)
+linear_with_bias = Structural("linear", _affine, _to_input, _to_weight, _to_bias)
 
 # --- the functions by PyTorch's names -------------------------------------------------------------
 
@@ -142,12 +157,9 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Any:
         rank(weight, "linear")
         raise
     if bias is not None and into[-1:] == out[1:] and bias.shape == out[:1]:  # as in nn.Linear
-        return _linear_bias(input, weight, bias)
+        return linear_with_bias(input, weight, bias)
     if len(out) not in (1, 2) or into[-1:] != out[-1:]:
-        raise ValueError(
-            f"linear: input of shape {into} and weight of shape {out} do not fit: the last "
-            "dimension of input must be the second of weight, (out, in)"
-        )
+        raise ValueError(f"linear: {_misfit(into, out)}")
     if bias is None:
         return _linear(input, weight) if len(out) == 2 else matmul(input, weight)
     if bias.shape not in ((), (1,)):  # one number for all outputs, as PyTorch has it

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from engine.arraylike import numbers
 from engine.dimensions import Dims, unpacked
 from engine.dtypes import common_dtype, get_default_dtype
 from engine.node import plain
 from engine.random import generator
-from engine.tensor import Tensor, _leaf, numbers
+from engine.tensor import Tensor, _leaf
 
 
 def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, label: str = "") -> Tensor:

@@ -19,8 +19,7 @@ def forward(
     try:
         y = rule.forward(ARRAYS[dtype], *inputs, **parameters)
     except (ValueError, IndexError) as error:
-        shapes = ", ".join(str(np.shape(x)) for x in inputs)
-        raise type(error)(f"{rule.name} of shapes {shapes}: {error}") from None
+        raise explained(error, rule, inputs) from None
     if y.__class__ is not np.ndarray or dtype.kind != "f":
         y = np.asarray(y)
         if dtype.kind != "f" and isinstance(rule, Elementwise):
@@ -28,6 +27,12 @@ def forward(
         elif y.dtype == np.uint64:
             y = y.astype(np.int64)  # what PyTorch sums uint8 in
     return y
+
+
+def explained(error: Exception, rule: Rule, inputs: Sequence[Any]) -> Exception:
+    """NumPy's error with the name of the operation and the shapes of its operands."""
+    shapes = ", ".join(str(np.shape(x)) for x in inputs)
+    return type(error)(f"{rule.name} of shapes {shapes}: {error}")
 
 
 def prepared(rule: Rule, inputs: list[Any]) -> tuple[list[Any], np.dtype[Any]]:

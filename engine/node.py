@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -91,14 +91,8 @@ class Node:
         """Compute one operation of the tables and, unless under no_grad, record it."""
         raise NotImplementedError
 
-    def reached(self) -> list[Node]:
-        """The nodes that a backward pass from here goes through, in `backprop.order`, without
-        the gradients of the pass before."""
-        raise NotImplementedError
-
-    @staticmethod
-    def send_back(nodes: Iterable[Any]) -> None:
-        """Let each node in turn add its contribution to the `.grad` of each active operand."""
+    def send_back(self, gradient: Any, watch: Watch | None) -> None:
+        """Take `gradient` as this node's, and let every node that it depends on have its own."""
         raise NotImplementedError
 
     def pull(self, index: int, upstream: Any) -> Any:
@@ -116,10 +110,6 @@ class Node:
 
     def changed(self) -> list[Node]:
         """The leaves among the operands whose data is not that of the forward pass any more."""
-        raise NotImplementedError
-
-    def run_again(self) -> None:
-        """Compute this node from its operands' present data."""
         raise NotImplementedError
 
     def seed(self, gradient: Any) -> Any:

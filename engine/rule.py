@@ -19,6 +19,7 @@ import numpy as np
 from engine import readings
 from engine.formula import Expression, read
 from engine.node import Node
+from engine.source import function
 
 Function = Callable[..., Any]
 
@@ -115,19 +116,18 @@ class Rule:
             y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
         return float(y) if np.ndim(y) == 0 else y
 
-    @property
-    def vjps(self) -> Sequence[Function]:
-        """Per input, `vjp(m, upstream, y, *inputs, **parameters)`: what it gets of a gradient."""
+    def vjp(self, index: int) -> Function:
+        """`vjp(m, upstream, y, *inputs, **parameters)`: what input `index` gets of a gradient."""
         raise NotImplementedError
 
     def pull(self, index: int, m: Any, upstream: Any, xs: Any, y: Any, parameters: Any) -> Any:
         """What input `index` gets of `upstream`, in the reading `m`."""
-        return self.vjps[index](m, upstream, y, *xs, **parameters)
+        return self.vjp(index)(m, upstream, y, *xs, **parameters)
 
     def __copy__(self) -> Self:
         rule = object.__new__(type(self))
         # Without what was derived of the rule: who copies it is about to change it.
-        vars(rule).update({k: v for k, v in vars(self).items() if k not in ("masks", "vjps")})
+        vars(rule).update({k: v for k, v in vars(self).items() if k not in ("masks", "_vjps")})
         return rule
 
     def bind(self, parameters: Mapping[str, Any]) -> Self:
@@ -186,24 +186,45 @@ class Elementwise(Rule):
             return False
 
     @cached_property
-    def vjps(self) -> Sequence[Function]:
-        each = enumerate(zip(self.backward, self.masks, strict=True))
-        return tuple(_vjp(index, slope, self.unbounded, mask) for index, (slope, mask) in each)
+    def _vjps(self) -> tuple[Function, ...]:
+        return tuple(
+            function(vjp_text(self, index), f"{self.name}, vjp", {"slope": slope})
+            for index, slope in enumerate(self.backward)
+        )
+
+    def vjp(self, index: int) -> Function:
+        return self._vjps[index]
 
 
-def _vjp(index: int, slope: Function, unbounded: bool, mask: bool) -> Function:
-    """What an input gets, from its local derivative. No method: the rule keeps it."""
+# Written out for the number of inputs: `*inputs` would take longer than many a derivative.
+_VJP = """\
+def vjp(m, upstream, y, {inputs}, /{parameters}):
+    local = slope(m, {inputs}, y{keywords})
+    contribution = upstream * local  # the chain rule
+{unbounded}{mask}    return m.sum_to(contribution, x{index})"""
+_UNBOUNDED = "    contribution = m.zero_upstream_wins(upstream, contribution)\n"
+_MASK = "    contribution = m.zero_slope_wins(local, contribution)\n"
 
-    def vjp(m: Any, upstream: Any, y: Any, /, *xs: Any, **parameters: Any) -> Any:
-        local = slope(m, *xs, y, **parameters)
+
+def vjp_text(rule: Elementwise, index: int) -> str:
+    """The text of the function for what an input gets, from its local derivative.
+
+    >>> from engine import ops
+    >>> print(vjp_text(ops.relu, 0))
+    def vjp(m, upstream, y, x0, /):
+        local = slope(m, x0, y)
         contribution = upstream * local  # the chain rule
-        if unbounded:
-            contribution = m.zero_upstream_wins(upstream, contribution)
-        if mask:
-            contribution = m.zero_slope_wins(local, contribution)
-        return m.sum_to(contribution, xs[index])
-
-    return vjp
+        contribution = m.zero_slope_wins(local, contribution)
+        return m.sum_to(contribution, x0)
+    """
+    return _VJP.format(
+        inputs=", ".join(f"x{i}" for i in range(len(rule.inputs))),
+        index=index,
+        parameters=", **parameters" if rule.keywords else "",
+        keywords=", **parameters" if rule.keywords else "",
+        unbounded=_UNBOUNDED if rule.unbounded else "",
+        mask=_MASK if rule.masks[index] else "",
+    )
 
 
 class Structural(Rule):
@@ -216,22 +237,8 @@ class Structural(Rule):
     def __init__(self, name: str, forward: Function, *vjps: Function) -> None:
         super().__init__(name, forward, vjps)
 
-    @property
-    def vjps(self) -> Sequence[Function]:
-        return _ForAll(self.backward[0]) if self.variadic else self.backward
-
-
-class _ForAll(Sequence[Function]):
-    """One vjp for any number of inputs, which is told which one it is for."""
-
-    def __init__(self, vjp: Function) -> None:
-        self.vjp = vjp
-
-    def __getitem__(self, index: Any) -> Any:
-        return partial(self.vjp, index=index)
-
-    def __len__(self) -> int:
-        raise TypeError("as many as there are inputs")
+    def vjp(self, index: int) -> Function:
+        return partial(self.backward[0], index=index) if self.variadic else self.backward[index]
 
 
 def elementwise(

@@ -7,14 +7,19 @@ derived a second time: the program calls the same rules, in the reading with arr
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
 
+from engine import straight
 from engine.backprop import order
+from engine.formula import Expression, read
+from engine.forward import forward, prepared
 from engine.node import Node
-from engine.readings import FLOAT64, Array
+from engine.readings import FLOAT64, Array, silently
+from engine.source import function
 from engine.value import Value
 
 
@@ -30,6 +35,8 @@ class Tape:
     the condition of `where`, one_hot labels) left no trace in the graph: its result is a leaf.
     Of this a tape can tell only one thing, whether it reads a tensor at all: `batch in
     tape.leaves`. Nor does detect_anomaly look at a replay: for that, build the graph again.
+
+    To make a tape of Tensors takes as long as some fifteen steps of its graph.
 
     >>> from engine import Value
     >>> w, x = Value(3.0), Value(2.0)
@@ -53,14 +60,15 @@ class Tape:
         The leaves' `.grad` is overwritten, not added to. Other shapes, and another
         precision, raise ValueError.
         """
-        with np.errstate(all="ignore"):
-            return self._program.replay()
+        return silently(self._program.replay)
 
     def sync(self) -> None:
-        """Do the same node by node, so that those in between have their data and gradients, to be
-        drawn: the graph is then as if it had been built from the leaves' present data."""
-        with np.errstate(all="ignore"):
-            self._program.sync()
+        """Replay so that the nodes in between have their data and gradients, too, to be drawn: the
+        graph is then as if it had been built from the leaves' present data."""
+        silently(self._program.sync)
+
+
+Step = Callable[[], Any]
 
 
 class _Program(Protocol):
@@ -72,31 +80,35 @@ class _Program(Protocol):
 
 
 class _Tensors:
-    """On Tensors the nodes are the program: each is computed again from its operands."""
+    """On Tensors the program is a function that is written out for this graph."""
 
     def __init__(self, nodes: Sequence[Any]) -> None:
         self.nodes = nodes
-        operands = dict.fromkeys(x for node in nodes for x in node.operands if _is_leaf(x))
-        self.made_of = {leaf: (leaf.shape, leaf.dtype) for leaf in operands}
-        self.leaves = self.made_of.keys()
+        self.leaves = dict.fromkeys(x for n in nodes for x in n.operands if _is_leaf(x)).keys()
+        self.replay = self._written(sync=False)
 
-    def replay(self) -> float:
-        for leaf, (shape, dtype) in self.made_of.items():
-            if leaf.shape != shape or (leaf.dtype != dtype and leaf.dtype.kind == "f"):
-                raise ValueError(
-                    f"{leaf.label or 'a leaf'} had shape {shape} ({dtype}) when the tape was made "
-                    f"and has {leaf.shape} ({leaf.dtype}) now: make a new Tape of a new graph"
-                )
-            leaf.grad = None
-        for node in self.nodes:
-            node.run_again()
-            node.grad = None
-        root = self.nodes[-1]
-        root.grad = root.seed(None)
-        root.send_back(reversed(self.nodes))
-        return float(root.item())
+    @cached_property
+    def sync(self) -> Callable[[], float]:
+        return self._written(sync=True)
 
-    sync = replay
+    def _written(self, sync: bool) -> Callable[[], float]:
+        text, names = straight.program_text(self.nodes, self.leaves, sync)
+        names |= {"asarray": np.asarray, "fitting": _fitting, "forward": forward}
+        names |= {"ndarray": np.ndarray, "prepared": prepared}
+        return function(text, "a tape", names, once=True)
+
+
+def _fitting(leaf: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """The data of a leaf that is not as it was when the tape was made."""
+    array = np.asarray(leaf.data, dtype)  # of whole numbers, it may be other whole numbers
+    if leaf.shape != shape or (
+        leaf.dtype != dtype and (leaf.dtype.kind == "f" or (array != leaf.data).any())
+    ):
+        raise ValueError(
+            f"{leaf.label or 'a leaf'} had shape {shape} ({dtype}) when the tape was made "
+            f"and has {leaf.shape} ({leaf.dtype}) now: make a new Tape of a new graph"
+        )
+    return array
 
 
 def _is_leaf(operand: Any) -> bool:
@@ -118,17 +130,18 @@ class _Stretch:
             self.places = places
             self.array = np.empty(length)
 
-    def read(self) -> Array:
-        """The numbers that stand there now."""
-        if self.places is not None:
-            self.source.take(self.places, out=self.array, mode="clip")  # "raise" is the slow way
-        return self.array
+    def reading(self) -> list[Step]:
+        """What brings the numbers that stand there now: for a view, nothing."""
+        if self.places is None:
+            return []
+        # mode="raise", the default, is the slow way
+        return [partial(self.source.take, self.places, out=self.array, mode="clip")]
 
 
 class _Group:
     """The nodes that one rule made at one depth: a part of the program, run as one call."""
 
-    __slots__ = ("copies", "edges", "nodes", "out", "rule", "starts", "users", "xs", "y")
+    __slots__ = ("edges", "gather", "nodes", "out", "reads", "rule", "upstream", "xs", "y")
 
     def __init__(self, nodes: list[Value], first: int, data: Array) -> None:
         self.nodes = nodes
@@ -136,16 +149,70 @@ class _Group:
         self.out = slice(first, first + len(nodes))
         self.y = data[self.out]
         self.xs: list[Array] = []  # the operands' data,
-        self.copies: list[_Stretch] = []  # and what of it has to be copied first
+        self.reads: list[Step] = []  # and what brings it there
         self.edges: list[tuple[int, Array]] = []  # per active operand, where contributions go
-        self.users: _Stretch | None = None  # the contributions that make up these gradients,
-        self.starts: Array | None = None  # and where each node's begin; None: each has one
+        self.upstream = np.ones(1)  # these gradients,
+        self.gather: list[Step] = []  # and what sums them up of the contributions of their users
 
-    def read(self, operand: _Stretch) -> None:
+    def take_operand(self, operand: _Stretch) -> None:
         """Take this as the next operand."""
         self.xs.append(operand.array)
-        if operand.places is not None:
-            self.copies.append(operand)
+        self.reads += operand.reading()
+
+    def receive(self, users: _Stretch, starts: Array | None) -> None:
+        """Take these contributions as upstream. Each node's begin at `starts`; None: it has one."""
+        self.upstream = users.array
+        self.gather = users.reading()
+        if starts is not None:
+            self.upstream = np.empty(len(starts))
+            self.gather.append(partial(np.add.reduceat, users.array, starts, out=self.upstream))
+
+    def forward_steps(self) -> list[Step]:
+        """What computes the data of these nodes."""
+        rule, xs, y = self.rule, self.xs, self.y
+        step = _one_call(
+            read(rule.forward, rule.inputs), dict(zip(rule.inputs, xs, strict=True)), y
+        )
+        if step is None:
+
+            def step() -> None:
+                y[:] = rule.forward(FLOAT64, *xs)
+
+        return [*self.reads, step]
+
+    def backward_steps(self) -> list[Step]:
+        """What sends the gradients of these nodes on."""
+        return [*self.gather, *(self._sending(*edge) for edge in self.edges)]
+
+    def _sending(self, index: int, contribution: Array) -> Step:
+        rule, upstream, xs, y = self.rule, self.upstream, self.xs, self.y
+        formula = rule.formula(index, {})
+        names = {**dict(zip(rule.inputs, xs, strict=True)), "y": y}
+        if formula.op in ("number", "symbol"):
+            local = _known(formula, names)
+            return partial(np.multiply, upstream, local, out=contribution)  # the chain rule
+        slope = rule.backward[index]
+
+        def step() -> None:
+            np.multiply(upstream, slope(FLOAT64, *xs, y), out=contribution)
+
+        return step
+
+
+_ARITHMETIC = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
+
+
+def _one_call(formula: Expression, names: dict[str, Array], out: Array) -> Step | None:
+    """The formula as one call of NumPy's, if it is one."""
+    ufunc = _ARITHMETIC.get(formula.op) or getattr(FLOAT64, formula.op, None)
+    if not isinstance(ufunc, np.ufunc) or {a.op for a in formula.args} - {"number", "symbol"}:
+        return None
+    return partial(ufunc, *(_known(part, names) for part in formula.args), out=out)
+
+
+def _known(part: Expression, names: dict[str, Array]) -> Any:
+    """The array, or the number, that stands in a formula."""
+    return names[part.args[0]] if part.op == "symbol" else part.args[0]
 
 
 class _Values:
@@ -179,12 +246,16 @@ class _Values:
             parents = zip(*(node.parents for node in group.nodes), strict=True)
             places = [np.array([place[x] for x in column]) for column in parents]
             for column in places:
-                group.read(_Stretch(self.data, column))
+                group.take_operand(_Stretch(self.data, column))
             for index, _ in group.nodes[0].active:
                 group.edges.append((index, self.contributions[count : count + len(group.nodes)]))
                 targets.append(places[index])
                 count += len(group.nodes)
         self._find_users(np.concatenate(targets))
+        # All arrays stay where they are, so that the whole program is a list of calls.
+        self.steps = [step for group in self.groups for step in group.forward_steps()]
+        self.steps += [step for group in reversed(self.groups) for step in group.backward_steps()]
+        self.leaf_steps = self.leaf_users.reading()
 
     def _find_users(self, target: Array) -> None:
         """For each group, and for the leaves, which contributions are theirs."""
@@ -193,9 +264,8 @@ class _Values:
         for group in self.groups[:-1]:  # the last is the root, whose gradient is 1
             first = bounds[group.out]
             last = bounds[group.out.stop]
-            group.users = _Stretch(self.contributions, by_target[first[0] : last])
-            if last - first[0] > len(first):
-                group.starts = first - first[0]
+            users = _Stretch(self.contributions, by_target[first[0] : last])
+            group.receive(users, first - first[0] if last - first[0] > len(first) else None)
         active = [i for i, leaf in enumerate(self.leaves) if bounds[i] < bounds[i + 1]]
         self.active_leaves = [self.leaves[i] for i in active]
         self.leaf_users = _Stretch(self.contributions, by_target[: bounds[len(self.leaves)]])
@@ -203,14 +273,13 @@ class _Values:
 
     def replay(self) -> float:
         self.data[: len(self.leaves)] = [leaf._data for leaf in self.leaves]
-        for group in self.groups:
-            for operand in group.copies:
-                operand.read()
-            group.y[:] = group.rule.forward(FLOAT64, *group.xs)
-        self._send_back(careful=False)
+        for step in self.steps:
+            step()
         if np.isnan(self.contributions).any():
-            self._send_back(careful=True)
-        sums = np.add.reduceat(self.leaf_users.read(), self.leaf_starts)
+            self._send_back_carefully()
+        for step in self.leaf_steps:
+            step()
+        sums = np.add.reduceat(self.leaf_users.array, self.leaf_starts)
         for leaf, gradient in zip(self.active_leaves, sums.tolist(), strict=True):
             leaf.grad = gradient
         return float(self.data[-1])
@@ -221,22 +290,16 @@ class _Values:
         for node in self.nodes:
             node.run_again()
         root = self.nodes[-1]
-        nodes = root.reached()
-        root.grad = 1.0
-        root.send_back(nodes)
+        root.send_back(1.0, None)
 
-    def _send_back(self, careful: bool) -> None:
-        """One backward pass; `careful` lets an upstream of 0 win over a local inf or nan."""
-        upstream = np.ones(1)
+    def _send_back_carefully(self) -> None:
+        """The backward pass once more: an upstream of 0 wins over a local inf or nan."""
         for group in reversed(self.groups):
-            if group.users is not None:
-                upstream = group.users.read()
-                if group.starts is not None:
-                    upstream = np.add.reduceat(upstream, group.starts)
+            for step in group.gather:
+                step()
             for index, contribution in group.edges:
                 local = group.rule.backward[index](FLOAT64, *group.xs, group.y)
-                np.multiply(upstream, local, out=contribution)  # the chain rule
-                if careful:
-                    contribution[upstream == 0] = 0.0
-                    if group.rule.masks[index]:
-                        contribution[np.broadcast_to(local == 0, contribution.shape)] = 0.0
+                np.multiply(group.upstream, local, out=contribution)  # the chain rule
+                contribution[group.upstream == 0] = 0.0
+                if group.rule.masks[index]:
+                    contribution[np.broadcast_to(local == 0, contribution.shape)] = 0.0

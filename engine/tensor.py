@@ -2,28 +2,139 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from heapq import heappop, heappush
+from itertools import count
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine import backprop, choosing, contraction, inplace, ops, shape, structure
-from engine.arraylike import ArrayLike, plain_operand
+from engine import backprop, choosing, contraction, inplace, ops, shape, straight, structure
+from engine.arraylike import ArrayLike, numbers, plain_operand
 from engine.dimensions import unpacked
 from engine.dtypes import get_default_dtype
-from engine.forward import forward, prepared
+from engine.forward import explained, forward, prepared
 from engine.node import Node, plain, recording, watching
-from engine.readings import ARRAYS, Array
+from engine.readings import ARRAYS, FLOATING, Array
 from engine.rule import Elementwise, Rule
+from engine.source import Method, function
+
+if TYPE_CHECKING:
+    from engine.anomaly import Watch
 
 _new = object.__new__
+_serial = count(0, -1).__next__  # newer nodes have lower numbers: a heap gives the newest first
+_NOTHING: dict[str, Any] = {}
+
+# --- operations, written out --------------------------------------------------------------------
 
 
-def _operator(rule: Rule, reflected: bool = False) -> Callable[[Tensor, Any], Tensor]:
-    if reflected:
-        return lambda self, other: Tensor.apply(rule, (other, self), {})
-    return lambda self, other: Tensor.apply(rule, (self, other), {})
+@lru_cache(maxsize=4096)
+def operation(rule: Rule) -> Callable[..., Any]:
+    """The rule as a function of Tensors; a last argument is its parameters, if it has any.
+
+    Operands and parameters are taken as they come. Who calls a rule by its name, `relu(x)`, has
+    them sorted and checked first.
+    """
+    names = {
+        "FLOATING": FLOATING,
+        "NOTHING": _NOTHING,
+        "Tensor": Tensor,
+        "asarray": np.asarray,
+        "explained": explained,
+        "forward": rule.forward,
+        "in_general": in_general,
+        "is_recording": recording.get,
+        "leaf": _leaf,
+        "ndarray": np.ndarray,
+        "new": _new,
+        "rule": rule,
+        "sends": _Sends(rule),
+        "serial": _serial,
+    }
+    return function(straight.operation_text(rule), rule.name, names)
+
+
+class _Sends(dict[int, Callable[..., None]]):
+    """The functions that send a gradient to some of the operands, written when first used. The
+    key has a bit for each place: 5 for the first operand and the third."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __missing__(self, which: int) -> Callable[..., None]:
+        places = tuple(i for i in range(which.bit_length()) if which >> i & 1)
+        return self.setdefault(which, sending(self.rule, places))
+
+
+@lru_cache(maxsize=4096)
+def sending(rule: Rule, places: tuple[int, ...]) -> Callable[..., None]:
+    """The function that adds a node's contributions to the `.grad` of its operands at `places`."""
+    names = {"ARRAYS": ARRAYS, "asarray": np.asarray, "ndarray": np.ndarray, "push": heappush}
+    names |= {"vjp": rule.vjp} if rule.variadic else {f"vjp{i}": rule.vjp(i) for i in places}
+    send = function(straight.sending_text(rule, places), f"{rule.name}, send", names)
+    send.places = places  # type: ignore[attr-defined]
+    return send
+
+
+def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
+    """An operation on whatever its written function does not take: plain numbers, several dtypes,
+    whole numbers, any number of operands; also where nothing is recorded, or all is watched."""
+    if not any(isinstance(x, Tensor) for x in operands):
+        return rule(*operands, **parameters)
+    inputs: list[Any] = []
+    edges: list[tuple[int, Tensor]] = []
+    for x in operands:
+        if isinstance(x, Tensor):
+            if x._requires_grad:
+                edges.append((len(inputs), x))
+            inputs.append(x._data)
+        else:
+            inputs.append(plain_operand(x, rule))
+    inputs, dtype = prepared(rule, inputs)
+    y = forward(rule, dtype, inputs, parameters)
+    recorded = recording.get()
+    if not edges or not recorded:
+        node = _leaf(y)
+        if (watch := watching.get()) is not None:
+            watch.made(node, rule, operands, inputs)
+        return node
+    node = _new(Tensor)
+    node._data = y
+    node.grad = None
+    node.label = ""
+    node.rule = rule
+    node.operands = _with_casts(operands, inputs, edges)
+    node.serial = _serial()  # after the casts: they are older than who uses them
+    node.arrays = (y, *inputs)
+    node.send = sending(rule, tuple(i for i, _ in edges))
+    node.arguments = parameters
+    node._requires_grad = True
+    if recorded is not True:
+        recorded.made(node, rule, operands, inputs)
+    return node
+
+
+def _with_casts(
+    operands: tuple[Any, ...], inputs: list[Any], edges: list[tuple[int, Tensor]]
+) -> tuple[Any, ...]:
+    """Operands that take part in another dtype become a step of their own: a cast."""
+    steps = list(operands)
+    for i, x in edges:
+        if inputs[i] is not x._data:
+            steps[i] = shape.cast(x, inputs[i].dtype)
+            inputs[i] = steps[i]._data
+    return tuple(steps)
+
+
+def _method(rule: Rule) -> Method:
+    return Method(lambda: operation(rule))
+
+
+def _reflected(rule: Rule) -> Callable[[Tensor, Any], Tensor]:
+    return lambda self, other: operation(rule)(other, self)
 
 
 class Tensor(ArrayLike):
@@ -39,21 +150,22 @@ class Tensor(ArrayLike):
     array([[2., 4.]])
     """
 
-    # `inputs` and `output` are the arrays of the forward pass: a gradient never depends on what
-    # happened to `.data` since. `operands` are the nodes and plain data that `inputs` came from,
-    # `active` those among them that a gradient goes to, each with its place.
+    # `arrays` are the result and the inputs of the forward pass: a gradient never depends on what
+    # happened to `.data` since. `operands` are the nodes and plain data that the inputs came from.
+    # `send` sends the gradient to those that require one (`send.places`). `serial` is lower the
+    # newer a node is, and says whose turn it is; a leaf has none, for it never waits.
     __slots__ = (
         "__weakref__",
         "_data",
         "_requires_grad",
-        "active",
         "arguments",
+        "arrays",
         "grad",
-        "inputs",
         "label",
         "operands",
-        "output",
         "rule",
+        "send",
+        "serial",
     )
 
     _data: Array
@@ -61,9 +173,9 @@ class Tensor(ArrayLike):
     _requires_grad: bool
     arguments: dict[str, Any]
     operands: tuple[Any, ...]
-    inputs: Sequence[Any]
-    output: Array
-    active: Sequence[tuple[int, Tensor]]
+    arrays: tuple[Any, ...]
+    serial: int
+    send: Any
 
     def __init__(
         self, data: Any, requires_grad: bool = False, dtype: Any = None, *, label: str = ""
@@ -90,67 +202,11 @@ class Tensor(ArrayLike):
 
     @classmethod
     def apply(cls, rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Tensor:
-        inputs: list[Any] = []
-        edges: list[tuple[int, Tensor]] = []
-        dtype: Any = None
-        usual = True  # Tensors of one dtype, or of those that the rule mixes
-        for x in operands:
-            if isinstance(x, Tensor):
-                if x._requires_grad:
-                    edges.append((len(inputs), x))
-                array = x._data
-                inputs.append(array)
-                if dtype is None:
-                    dtype = array.dtype
-                elif array.dtype is not dtype and not rule.mixed:
-                    usual = False
-            else:
-                inputs.append(plain_operand(x, rule))
-                usual = False
-        if not usual or dtype.kind != "f":
-            inputs, dtype = prepared(rule, inputs)
-            usual = False
-        y = forward(rule, dtype, inputs, parameters)
-        recorded = recording.get()
-        if not edges or not recorded:
-            node = _leaf(y)
-            if (watch := watching.get()) is not None:
-                watch.made(node, rule, operands, inputs)
-            return node
-        if not usual:
-            operands, edges = _as_steps(operands, inputs, edges)
-        node = _new(Tensor)
-        node._data = node.output = y
-        node.grad = None
-        node.rule = rule
-        node.operands = operands
-        node.inputs = inputs
-        node.active = edges
-        node.arguments = parameters
-        node._requires_grad = True
-        node.label = ""
-        if recorded is not True:
-            recorded.made(node, rule, operands, inputs)
-        return node
-
-    def run_again(self) -> None:
-        assert self.rule is not None
-        index, _ = self.active[0]
-        dtype = self.inputs[index].dtype  # that of the operation: other active operands are cast
-        inputs: list[Any] = []
-        usual = True
-        for x in self.operands:
-            if isinstance(x, Tensor):
-                x = x._data
-                if x.dtype is not dtype and not self.rule.mixed:
-                    usual = False
-            else:
-                usual = False
-            inputs.append(x)
-        if not usual:
-            inputs, dtype = prepared(self.rule, inputs)
-        self.inputs = inputs
-        self._data = self.output = forward(self.rule, dtype, inputs, self.arguments)
+        if rule.variadic:
+            return in_general(rule, operands, parameters)
+        if rule.keywords:
+            return operation(rule)(*operands, parameters)
+        return operation(rule)(*operands)
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -165,31 +221,48 @@ class Tensor(ArrayLike):
     def parameters(self) -> dict[str, Any]:
         return self.arguments
 
-    def reached(self) -> list[Node]:
-        nodes = backprop.order(self)
-        for node in nodes:
-            node.grad = None
-        return nodes
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Where among the operands those stand that a gradient goes to."""
+        return () if self.send is None else self.send.places
 
-    @staticmethod
-    def send_back(nodes: Iterable[Tensor]) -> None:
-        for node in nodes:
-            upstream = node.grad
-            inputs, output, arguments = node.inputs, node.output, node.arguments
-            vjps = node.rule.vjps  # type: ignore[union-attr]
-            m = ARRAYS[output.dtype]
-            for index, operand in node.active:
-                x = inputs[index]
-                if operand._data is not x:
-                    node._check_in_place(index)
-                gradient = vjps[index](m, upstream, output, *inputs, **arguments)
-                if gradient.__class__ is not np.ndarray or gradient.dtype is not x.dtype:
-                    gradient = np.asarray(gradient, x.dtype)
-                if operand.grad is not None:
-                    gradient = np.asarray(operand.grad + gradient)  # a sum may be no array
-                elif operand.rule is None and (gradient.base is not None or gradient is upstream):
-                    gradient = _own(gradient, upstream)  # a leaf's gradient is nobody else's
-                operand.grad = gradient
+    @property
+    def output(self) -> Array:
+        """The array of the forward pass."""
+        return self.arrays[0]
+
+    @property
+    def inputs(self) -> tuple[Any, ...]:
+        """The plain data that the operation was done with."""
+        return self.arrays[1:]
+
+    @property
+    def active(self) -> list[tuple[int, Tensor]]:
+        operands = self.operands
+        return [(i, operands[i]) for i in self.places]
+
+    def send_back(self, gradient: Array, watch: Watch | None) -> None:
+        if self.rule is None:
+            self._collect(gradient)
+            return
+        # Newest first: when it is a node's turn, all who use it have sent to it.
+        met, waiting = {self.serial: self}, [self.serial]
+        if watch is None:
+            self.grad = gradient
+            while True:
+                if not waiting:
+                    return
+                node = met[heappop(waiting)]
+                node.send(node, met, waiting)
+        nodes: list[Any] = backprop.order(self)
+        for each in nodes:  # the gradients of the pass before are not what is watched
+            each.grad = None
+        self.grad = gradient
+        for each in watch.following(nodes, backprop.grad_of):
+            each.send(each, met, waiting)
+
+    def _collect(self, gradient: Array) -> None:
+        self.grad = gradient if self.grad is None else np.asarray(self.grad + gradient)
 
     def pull(self, index: int, upstream: Any) -> Array:
         if self.operands[index]._data is not self.inputs[index]:
@@ -270,8 +343,9 @@ class Tensor(ArrayLike):
             backprop.backward(self, self.seed(gradient))
             return
         wanted = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
+        wanted = tuple(dict.fromkeys(wanted))
         for x, g in zip(wanted, backprop.grad(self, wanted, [gradient]), strict=True):
-            x.grad = g if x.grad is None else np.asarray(x.grad + g)
+            x._collect(g)
 
     def detach(self) -> Tensor:
         """The same array as a constant, cut from the graph. The memory is shared."""
@@ -302,22 +376,19 @@ class Tensor(ArrayLike):
 
     # --- arithmetic; the named operations are added from the tables below ---------------------
 
-    __add__, __radd__ = _operator(ops.add), _operator(ops.add, reflected=True)
-    __sub__, __rsub__ = _operator(ops.sub), _operator(ops.sub, reflected=True)
-    __mul__, __rmul__ = _operator(ops.mul), _operator(ops.mul, reflected=True)
-    __truediv__, __rtruediv__ = _operator(ops.div), _operator(ops.div, reflected=True)
-    __mod__, __rmod__ = _operator(ops.remainder), _operator(ops.remainder, reflected=True)
-    __matmul__ = _operator(contraction.matmul)
-    __rmatmul__ = _operator(contraction.matmul, reflected=True)
+    __add__, __radd__ = _method(ops.add), _reflected(ops.add)
+    __sub__, __rsub__ = _method(ops.sub), _reflected(ops.sub)
+    __mul__, __rmul__ = _method(ops.mul), _reflected(ops.mul)
+    __truediv__, __rtruediv__ = _method(ops.div), _reflected(ops.div)
+    __mod__, __rmod__ = _method(ops.remainder), _reflected(ops.remainder)
+    __matmul__ = _method(contraction.matmul)
+    __rmatmul__ = _reflected(contraction.matmul)
+
+    __neg__ = _method(ops.neg)
+    __abs__ = _method(ops.abs)
 
     def __pos__(self) -> Tensor:
         return self
-
-    def __neg__(self) -> Tensor:
-        return Tensor.apply(ops.neg, (self,), {})
-
-    def __abs__(self) -> Tensor:
-        return Tensor.apply(ops.abs, (self,), {})
 
     def __pow__(self, exponent: Any) -> Tensor:
         return choosing.pow(self, exponent)
@@ -339,41 +410,13 @@ class Tensor(ArrayLike):
 # --- making tensors ---------------------------------------------------------------------------
 
 
-def numbers(data: Any, dtype: Any = None) -> Array:
-    """`data` as an array of our own; what is no array of numbers raises TypeError."""
-    if isinstance(data, Tensor):
-        data = data._data
-    elif isinstance(data, Node):
-        raise TypeError("a Tensor of a Value: write engine.tensor(value.data)")
-    elif isinstance(data, (list, tuple)):
-        data = _nested(data)
-    array = np.array(data, dtype=dtype)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"a Tensor holds real numbers or booleans, not {array.dtype}")
-    if (
-        dtype is None
-        and array.dtype == np.float64
-        and not isinstance(data, (np.ndarray, np.generic))
-    ):
-        array = array.astype(get_default_dtype())
-    return array
-
-
-def _nested(data: Any) -> Any:
-    """Lists with the tensors in them as arrays."""
-    if isinstance(data, (list, tuple)):
-        return [_nested(x) for x in data]
-    if isinstance(data, Node) and not isinstance(data, Tensor):
-        raise TypeError("a Tensor of Values: write [v.data for v in values]")
-    return data._data if isinstance(data, Tensor) else data
-
-
 def _set_leaf(tensor: Tensor, array: Array, label: str) -> None:
     tensor._data = array
     tensor.grad = None
     tensor.rule = None
-    tensor.operands = tensor.inputs = tensor.active = ()
-    tensor.arguments = {}
+    tensor.operands = tensor.arrays = ()
+    tensor.send = None
+    tensor.arguments = _NOTHING
     tensor._requires_grad = False
     tensor.label = label
 
@@ -392,30 +435,6 @@ def _restored(cls: type[Tensor], array: Array, requires_grad: bool, label: str) 
     return tensor
 
 
-# --- operands ---------------------------------------------------------------------------------
-
-
-def _as_steps(
-    operands: tuple[Any, ...], inputs: list[Any], edges: list[tuple[int, Tensor]]
-) -> tuple[tuple[Any, ...], list[tuple[int, Tensor]]]:
-    """Operands that take part in another dtype become a step of their own: a cast."""
-    steps = list(operands)
-    for i, x in edges:
-        if inputs[i] is not x._data:
-            steps[i] = shape.cast(x, inputs[i].dtype)
-            inputs[i] = steps[i]._data
-    return tuple(steps), [(i, steps[i]) for i, _ in edges]
-
-
-def _own(gradient: Array, upstream: Any) -> Array:
-    """The array, or a copy where it is not free to be written to: where it is one of the
-    upstream's, or one number that stands for many."""
-    owner = gradient if gradient.base is None else gradient.base
-    if owner is upstream or owner is upstream.base or not gradient.flags.writeable:
-        return gradient.copy("K")
-    return gradient
-
-
 # --- methods, from the tables -----------------------------------------------------------------
 
 
@@ -427,7 +446,7 @@ _NO_METHODS = (
 )  # fmt: skip
 
 
-def _method(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def _with_arguments(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def method(self: Tensor, *arguments: Any, **parameters: Any) -> Any:
         return function(self, *arguments, **parameters)
 
@@ -453,4 +472,7 @@ for _name, _dtype in _CASTS.items():
     setattr(Tensor, _name, _casting(_name, _dtype))
 for _name, _function in {**choosing.FUNCTIONS, **structure.FUNCTIONS, **inplace.FUNCTIONS}.items():
     if _name not in _NO_METHODS:
-        setattr(Tensor, _name, _method(_name, _function))
+        if isinstance(_function, Rule) and not (_function.keywords or _function.variadic):
+            _method(_function).attach(Tensor, _name)
+        else:
+            setattr(Tensor, _name, _with_arguments(_name, _function))

@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from math import isnan
 from numbers import Real
-from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine import choosing, ops
-from engine.backprop import backward
+from engine.backprop import backward, grad_of
 from engine.node import Node, plain, recording, watching
 from engine.numpy_protocol import array_function, array_ufunc
 from engine.readings import FLOAT64, FLOATS, Array
 from engine.rule import Elementwise, Rule
+from engine.source import Method, function
 from engine.writing import written_out
+
+if TYPE_CHECKING:
+    from engine.anomaly import Watch
 
 # What plain floats raise where NumPy has an answer: 1/0 is inf, exp(800) is inf, log(-1) is nan,
 # and (-4)**0.5, which would be complex and cannot be compared, is nan.
@@ -74,15 +77,7 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
         "rule": rule,
         "slopes": rule.backward,
     }
-    exec(_compiled(written_out(rule), rule.name), names)  # noqa: S102
-    function: Callable[..., Value] = names["operation"]
-    function.__name__ = function.__qualname__ = rule.name
-    return function
-
-
-@lru_cache(maxsize=4096)
-def _compiled(source: str, name: str) -> CodeType:  # x**2 and x**3 differ in numbers, not in text
-    return compile(source, f"{__file__} ({name})", "exec")
+    return function(written_out(rule), rule.name, names)
 
 
 def _reread(rule: Elementwise, *xs: float) -> list[float]:
@@ -106,15 +101,8 @@ def _bound(rule: Elementwise, parameters: tuple[tuple[str, Any], ...]) -> Elemen
     return rule.bind(dict(parameters))
 
 
-def _method(name: str, rule: Elementwise) -> Callable[..., Value]:
-    """The operation as a method, written out when it is first used: most never are."""
-
-    def method(self: Value, *others: Any) -> Value:
-        function = operation(rule)
-        setattr(Value, name, function)
-        return function(self, *others)
-
-    return method
+def _method(rule: Elementwise) -> Method:
+    return Method(lambda: operation(rule))
 
 
 def _reflected(rule: Elementwise) -> Callable[[Value, Any], Value]:
@@ -165,7 +153,7 @@ class Value(Node):
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = _float(value)
+        self._data = value if value.__class__ is float else _float(value)
         if self.rule is None:
             self.a = True  # a leaf has no operands; here it says that its number was replaced
 
@@ -213,9 +201,10 @@ class Value(Node):
         pairs = ((0, self.a, self.da), (1, self.b, self.db))
         return [(i, x) for i, x, local in pairs if local is not None]
 
-    def reached(self) -> list[Node]:
+    def _reached(self) -> list[Node]:
         # `backprop.order`, with a zero of our own in `.grad` as the mark of having been met: a set
-        # of nodes takes twice the time. The sums of `send_back` then begin at that zero.
+        # of nodes takes twice the time. (`float("0")` is an object of its own, which 0.0 is not.)
+        # The sums of `send_back` then begin at that zero; those of a leaf, at what it has.
         zero = float("0")
         finished: list[Node] = []
         stack: list[Any] = [self] if self.rule else []
@@ -244,14 +233,16 @@ class Value(Node):
         finished.reverse()
         return finished
 
-    @staticmethod
-    def send_back(nodes: Iterable[Any]) -> None:
-        for node in nodes:
+    def send_back(self, gradient: float, watch: Watch | None) -> None:
+        nodes = self._reached()
+        self.grad = gradient if self.grad is None else self.grad + gradient
+        following: Iterable[Any] = nodes if watch is None else watch.following(nodes, grad_of)
+        for node in following:
             upstream = node.grad
             if upstream:  # of exactly 0 comes nothing but 0, whatever the local derivative
                 if (local := node.da) is not None:
                     contribution = upstream * local  # the chain rule
-                    if contribution != contribution:  # noqa: PLR0124
+                    if contribution != contribution:  # nan: what is 0 may win  # noqa: PLR0124
                         contribution = node.pull(0, upstream)
                     node.a.grad += contribution
                 if (local := node.db) is not None:
@@ -306,6 +297,7 @@ class Value(Node):
         return [] if same else [x for x in leaves if x.a] or leaves
 
     def run_again(self) -> None:
+        """Compute this node from its operands' present data."""
         now = self._again(*self.operands)
         self._data, self.da, self.db = now._data, now.da, now.db
 
@@ -337,13 +329,13 @@ class Value(Node):
 
     # --- arithmetic; the named operations are added from the table below ------------------------
 
-    __add__, __radd__ = _method("__add__", ops.add), _reflected(ops.add)
-    __sub__, __rsub__ = _method("__sub__", ops.sub), _reflected(ops.sub)
-    __mul__, __rmul__ = _method("__mul__", ops.mul), _reflected(ops.mul)
-    __truediv__, __rtruediv__ = _method("__truediv__", ops.div), _reflected(ops.div)
-    __mod__, __rmod__ = _method("__mod__", ops.remainder), _reflected(ops.remainder)
-    __neg__ = _method("__neg__", ops.neg)
-    __abs__ = _method("__abs__", ops.abs)
+    __add__, __radd__ = _method(ops.add), _reflected(ops.add)
+    __sub__, __rsub__ = _method(ops.sub), _reflected(ops.sub)
+    __mul__, __rmul__ = _method(ops.mul), _reflected(ops.mul)
+    __truediv__, __rtruediv__ = _method(ops.div), _reflected(ops.div)
+    __mod__, __rmod__ = _method(ops.remainder), _reflected(ops.remainder)
+    __neg__ = _method(ops.neg)
+    __abs__ = _method(ops.abs)
     __rpow__ = _reflected(ops.TABLE["_power_of_nodes"])
 
     def __pos__(self) -> Value:
@@ -409,6 +401,6 @@ def _choosing(function: Callable[..., Any]) -> Callable[..., Value]:
 
 for _name, _function in choosing.FUNCTIONS.items():
     if isinstance(_function, Elementwise) and not _function.keywords:
-        setattr(Value, _name, _method(_name, _function))
+        _method(_function).attach(Value, _name)
     elif _name != "where":  # the condition would be the node itself
         setattr(Value, _name, _choosing(_function))

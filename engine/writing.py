@@ -28,7 +28,7 @@ _NUMBERS_BY_CALLS = """
     try:
         {computations}
     except REFUSALS:
-        y = None
+        {refused} = None
     if {not_floats}:
         y, {derivatives} = reread(rule, {numbers})"""
 _NODE = """
@@ -114,6 +114,7 @@ def written_out(rule: Elementwise) -> str:
             numbers=numbers,
             derivatives=", ".join(f"d_{i}" for i in places),
             computations=indent.join(f"{n} = {text or calls[n]}" for n, text in computed.items()),
+            refused=called[0] if called else "",
             not_floats=" or ".join(f"{name}.__class__ is not float" for name in called),
             active=" or ".join(f"active_{i}" for i in places),
             b="b" if "b" in places else "None",

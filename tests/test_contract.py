@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import engine
+import nn
 from engine import Tensor, Value, no_grad, tensor
 
 BOTH = pytest.mark.parametrize(
@@ -740,3 +741,120 @@ def test_a_leaf_is_updated_in_place_under_no_grad_as_in_pytorch() -> None:
 def test_dtypes_go_by_pytorch_s_names() -> None:
     assert engine.zeros(2, dtype=engine.float32).dtype == engine.float32 == np.float32
     assert engine.tensor([1]).dtype == engine.int64
+
+
+# --- operations are written out as text: none of its names may be in a user's way -------------------
+
+
+def test_inputs_and_parameters_of_a_rule_may_have_any_name() -> None:
+    odd = engine.elementwise(
+        "send",
+        lambda m, upstream, *, slope, local=1.0, node=1.0, g=1.0, parameters=1.0: (
+            upstream * upstream * slope * local * node * g * parameters
+        ),
+        lambda m, upstream, y, *, slope, local=1.0, node=1.0, g=1.0, parameters=1.0: (
+            2 * upstream * slope * local * node * g * parameters
+        ),
+    )
+    x = Tensor([1.0, 2.0], requires_grad=True)
+    loss = odd(x, slope=3.0, node=0.5).sum()
+    loss.backward()
+    np.testing.assert_array_equal(x.grad, [3.0, 6.0])
+    x.data = [10.0, 20.0]
+    assert engine.Tape(loss).replay() == 1.5 * 500
+    np.testing.assert_array_equal(x.grad, [30.0, 60.0])
+    v = Value(2.0)
+    odd(v, slope=3.0, node=0.5).backward()
+    assert v.grad == 6.0
+
+
+def test_threads_build_and_differentiate_graphs_side_by_side() -> None:
+    shared = Tensor([2.0], requires_grad=True)
+    trunk = shared * 3  # 6, in a graph that all threads go on from
+    found: dict[int, float] = {}
+
+    def work(k: int) -> None:
+        for _ in range(50):
+            x = Tensor([float(k)], requires_grad=True)
+            y = trunk.detach() * x
+            for _ in range(20):
+                y = y + x * x
+            y.sum().backward()
+        assert x.grad is not None
+        found[k] = float(x.grad[0])
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: 6.0 + 40 * k for k in range(4)}
+
+
+def test_backward_is_silent_and_stable_operations_are_whatever_numpy_is_told() -> None:
+    with np.errstate(all="raise"):
+        x = Tensor([[1000.0, -1000.0]], requires_grad=True)
+        nn.functional.cross_entropy(x, engine.tensor([1])).backward()
+        np.testing.assert_allclose(x.grad, [[1.0, -1.0]])
+        tiny = Tensor([1e-320], requires_grad=True)
+        (1.0 * tiny).sqrt().sum().backward()
+        assert np.isfinite(tiny.grad).all()
+        with pytest.raises(FloatingPointError):
+            tiny.log().exp().exp() / Tensor([0.0])
+
+
+def test_a_slope_may_refuse_floats_where_the_result_does_not() -> None:
+    shifted = engine.elementwise("shifted", lambda m, x: x + 1, lambda m, x, y: 1 / x)
+    x = Value(0.0)
+    y = shifted(x)
+    y.backward()
+    assert (y.data, x.grad) == (1.0, math.inf)
+
+
+def test_grad_steps_and_tape_add_up_in_the_order_of_backward() -> None:
+    """To the last digit, on graphs in which much is shared."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        leaves = [Tensor(rng.normal(size=3), requires_grad=True) for _ in range(3)]
+        nodes = list(leaves)
+        for _ in range(25):
+            a, b = (nodes[i] for i in rng.integers(len(nodes), size=2))
+            nodes.append(a * b * 0.3 + a.tanh() if rng.random() < 0.5 else (a - b) * 0.7)
+        loss = sum(nodes[-4:]).sum()
+        loss.backward()
+        expected = [x.grad for x in leaves]
+        reached = [x for x, g in zip(leaves, expected, strict=True) if g is not None]
+        found = engine.grad(loss, reached)
+        last = {step.operand: step.grad for step in engine.steps(loss)}
+        engine.Tape(loss).replay()
+        for x, g, once_more in zip(reached, found, filter(is_given, expected), strict=True):
+            np.testing.assert_array_equal(g, once_more)
+            np.testing.assert_array_equal(last[x], once_more)
+            np.testing.assert_array_equal(x.grad, once_more)
+
+
+def is_given(gradient: Any) -> bool:
+    return gradient is not None
+
+
+def test_operands_of_methods_go_by_pytorch_s_names() -> None:
+    x, y = vector(1.0, 4.0), vector(3.0, 2.0)
+    assert x.maximum(other=y).tolist() == [3.0, 4.0]
+    assert x.matmul(other=y).item() == 11.0
+
+
+def test_inputs_given_twice_get_their_gradient_once() -> None:
+    w = vector(3.0)
+    (w * w).sum().backward(inputs=[w, w])
+    assert w.grad is not None
+    assert w.grad.tolist() == [6.0]
+
+
+def test_where_takes_any_truth_in_a_rule() -> None:
+    pick = engine.elementwise(
+        "pick", lambda m, x, *, k: m.where(k, x, 0.0), lambda m, x, y, *, k: m.where(k, 1.0, 0.0)
+    )
+    x = vector(1.0, 2.0, 3.0)
+    pick(x, k=np.array([2, 0, 3])).sum().backward()
+    assert x.grad is not None
+    assert x.grad.tolist() == [1.0, 0.0, 1.0]

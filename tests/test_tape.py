@@ -1,6 +1,8 @@
 """`Tape`: a replay gives what building the graph again would give, for whatever data."""
 
+import gc
 import math
+import weakref
 
 import numpy as np
 import pytest
@@ -373,15 +375,51 @@ def test_drawing_after_replay_step_and_sync():
     assert (w.data, w.grad, loss.data) == (1.6, 3.2, 1.6 * 1.6)
 
 
-def test_backward_of_the_graph_still_works_after_a_replay():
+def test_a_replay_leaves_the_graph_as_it_is_until_sync():
     w = leaf([2.0, 3.0])
-    loss = (w**2).sum()
+    squares = w**2
+    loss = squares.sum()
+    other = (squares * squares).sum()  # a graph that shares a node with the tape's
     tape = Tape(loss)
     w.data = np.array([1.0, -1.0])
-    tape.replay()
+    assert tape.replay() == 2.0
+    assert squares.tolist() == [4.0, 9.0]
+    assert squares.grad is None
+    w.grad = None
+    other.backward()
+    assert w.grad.tolist() == [4 * 2.0**3, 4 * 3.0**3]
+    tape.sync()
+    assert (squares.tolist(), squares.grad.tolist(), loss.item()) == ([1.0, 1.0], [1.0, 1.0], 2.0)
     w.grad = None
     loss.backward()
     assert w.grad.tolist() == [2.0, -2.0]
+
+
+def test_a_tape_is_freed_without_the_garbage_collector():
+    gc.disable()
+    try:
+        for make in (lambda: leaf(np.ones((3, 3))), lambda: Value(2.0)):
+            x = make()
+            loss = (x * x).sum() if isinstance(x, Tensor) else x * x
+            gone = weakref.ref(loss)
+            tape = Tape(loss)
+            tape.replay()
+            tape.sync()
+            del loss, tape, x
+            assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_whole_numbers_that_do_not_fit_are_an_error_and_not_other_numbers():
+    x, c = leaf(np.ones(3)), Tensor(np.array([1, 2, 3]), dtype=np.int8)
+    tape = Tape((x * c).sum())
+    c.data = np.array([4, 5, 6])
+    tape.replay()
+    assert x.grad.tolist() == [4.0, 5.0, 6.0]
+    c.data = np.array([300, 5, 6])
+    with pytest.raises(ValueError, match="make a new Tape"):
+        tape.replay()
 
 
 def test_a_tape_works_under_no_grad():
