@@ -7,15 +7,17 @@ wrong and saturated.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from engine import Tensor
-from engine.node import Node
-from engine.readings import Array
+from engine.node import plain
+from engine.readings import Array, silently
 from engine.rule import Structural, elementwise
 from engine.shape import permute
+from engine.tensor import operation
 from nn import values
 from nn.losses import check_reduction, check_shapes, loss_of, reduced
 from nn.values import also_for_values
@@ -83,6 +85,15 @@ kl_of_logs = elementwise(
 # Classes are an operand, though they get no gradient: a tape can be given others.
 
 
+_CLASSES, _UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
+
+
+@lru_cache(maxsize=16)
+def _starts(rows: int, size: int) -> Array:
+    """Where each row begins in an array (rows, size), flattened."""
+    return np.arange(rows) * size
+
+
 class _Rows:
     """What the class of each row means: which element it is, and how much the row counts.
 
@@ -91,52 +102,77 @@ class _Rows:
 
     x: Any = None
     target: Any = None
-    logs: Any = None
+    exponentials: Any = None  # e^(x − max x) and their sums; None where x is a node
 
-    def look_at(self, x: Any, target: Array, weight: Array | None, ignore_index: int) -> None:
-        self.x, self.target, self.logs = x, target, None
-        classes, size = target.reshape(-1), x.shape[1]
-        self.counted: Array | None = None  # 1 or 0 for each row; None if all count
+    def __init__(
+        self, weight: Array | None = None, ignore_index: int = -100, label_smoothing: float = 0.0
+    ) -> None:
+        self.weight = weight
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+
+    def look_at(self, x: Any, target: Array) -> None:
+        self.x, self.target, self.exponentials = x, target, None
+        self.weights = self.counted = None  # 1 or 0 for each row; None if all count
+        classes = target if target.ndim == 1 else target.reshape(-1)
+        if classes.dtype is not _CLASSES:
+            classes = classes.astype(_CLASSES)
+        self.number, size = len(classes), x.shape[1]
         # Without its sign a negative number is a very large one: one look finds both.
-        outside = classes.size and np.maximum.reduce(classes.astype(np.uint64)) >= size
-        if outside or 0 <= ignore_index < size:
-            counted = classes != ignore_index
+        outside = self.number and np.maximum.reduce(classes.view(_UNSIGNED)) >= size
+        if outside or 0 <= self.ignore_index < size:
+            counted = classes != self.ignore_index
             wrong = classes[counted & ((classes < 0) | (classes >= size))]
             if wrong.size:
                 raise IndexError(f"target {wrong[0]} is no class of 0 to {size - 1}")
             classes = np.where(counted, classes, 0)
-            self.counted = counted.astype(x.dtype)
-        self.element = np.arange(len(classes)), classes
-        self.weights = self.counted
-        if weight is not None:
-            self.weights = weight[classes]
-            if self.counted is not None:
-                self.weights = self.weights * self.counted
-        self.number = len(classes) if self.weights is None else self.weights.sum()
+            self.weights = self.counted = counted.astype(x.dtype)
+        if self.weight is not None:
+            self.weight = np.asarray(self.weight, x.dtype)
+            each = self.weight[classes]
+            self.weights = each if self.counted is None else each * self.counted
+        if self.weights is not None:
+            self.number = self.weights.sum()
+        self.elements = _starts(len(classes), size) + classes  # their places in x, flattened
+
+    def seen(self, x: Any, target: Array) -> _Rows:
+        """These rows of x and target: their own, or others if another batch was looked at since."""
+        if x is self.x and target is self.target:
+            return self
+        rows = _Rows(self.weight, self.ignore_index, self.label_smoothing)
+        rows.look_at(x, target)
+        return rows
+
+    def weighted(self, losses: Array) -> Any:
+        """The losses times the weights; what is left out is 0, even where its loss is infinite."""
+        counted = losses if self.counted is None else np.where(self.counted, losses, 0)
+        return counted * self.weights
 
     def reduce(self, losses: Array, reduction: str) -> Any:
         """The losses reduced; their mean is Σ losses / Σ weights."""
-        if reduction == "none":
-            return losses.reshape(self.target.shape)
-        total = np.add.reduce(losses)
-        return total / self.number if reduction == "mean" else total
+        if reduction == "mean":
+            total = np.add.reduce(losses)
+            return total / self.number if self.number else total * np.nan  # the mean of no rows
+        if check_reduction(reduction) == "sum":
+            return np.add.reduce(losses)
+        return losses.reshape(self.target.shape)
 
     def spread(self, m: Any, g: Any, reduction: str) -> Any:
         """What each row gets of the gradient of the reduced loss."""
         if reduction == "none":
             return m.reshape(g, (-1, 1))
-        if reduction != "mean" or (self.counted is not None and not self.counted.any()):
+        if reduction == "sum" or (self.counted is not None and not self.counted.any()):
             return g  # the mean of no rows is nan, but what is left out gets 0
         return g / self.number
 
-    def distributions(self, weight: Array | None, smoothing: float) -> Array:
+    def distributions(self) -> Array:
         """The distributions that the classes stand for, in proportion to what they count."""
         t = np.zeros(self.x.shape, self.x.dtype)
-        t[self.element] = 1
-        if smoothing:
-            t = _smoothed(t, smoothing)
-        if weight is not None:
-            t = t * weight
+        t.put(self.elements, 1)
+        if self.label_smoothing:
+            t = _smoothed(t, self.label_smoothing)
+        if self.weight is not None:
+            t = t * self.weight
         return t if self.counted is None else t * self.counted[:, None]
 
     def __repr__(self) -> str:
@@ -147,62 +183,61 @@ def _smoothed(t: Any, s: float) -> Any:
     return (1 - s) * t + s / t.shape[1] if s else t
 
 
-def _entropy_of_classes(
-    m: Any, x: Any, target: Any, *,
-    rows: _Rows, weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
-) -> Any:  # fmt: skip
-    rows.look_at(x, target, weight, ignore_index)
-    logs = rows.logs = m.log_softmax(x, 1)
-    if label_smoothing:
-        losses = -(rows.distributions(weight, label_smoothing) * logs).sum(axis=1)
+def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
+    rows.look_at(x, target)
+    below, *rows.exponentials = silently(m.exponentials, x, (1,))
+    log_sums = np.log(rows.exponentials[1])
+    if rows.label_smoothing:
+        losses = silently(np.multiply, rows.distributions(), log_sums - below).sum(
+            axis=1
+        )  # 0 times inf
     else:
-        losses = -logs[rows.element]
+        losses = log_sums.reshape(-1) - below.take(rows.elements)
         if rows.weights is not None:
-            losses = losses * rows.weights
+            losses = rows.weighted(losses)
     return rows.reduce(losses, reduction)
 
 
 def _slope_of_classes(
-    m: Any, g: Any, y: Any, x: Any, target: Any, *,
-    rows: _Rows, weight: Any, ignore_index: int, label_smoothing: float, reduction: str,
-) -> Any:  # fmt: skip
-    if x is rows.x and target is rows.target and rows.logs is not None:
-        p = m.exp(rows.logs)
-    else:  # these are nodes, or another batch was looked at since
-        rows = _Rows()
-        rows.look_at(x, target, weight, ignore_index)
+    m: Any, g: Any, y: Any, x: Any, target: Any, *, rows: _Rows, reduction: str
+) -> Any:
+    rows = rows.seen(x, target)
+    if rows.exponentials is None:  # x is a node
         p = m.softmax(x, 1)
-    t = rows.distributions(weight, label_smoothing)
+    else:
+        e, sums = rows.exponentials
+        p = e / sums
+        if rows.weights is None and not rows.label_smoothing:  # p − t, but t is 0 almost everywhere
+            p.put(rows.elements, p.take(rows.elements) - 1)
+            return p * rows.spread(m, g, reduction)
+    t = rows.distributions()
     if rows.weights is not None:
         p = p * t.sum(axis=1, keepdims=True)
     return (p - t) * rows.spread(m, g, reduction)
 
 
-def _picked(m: Any, x: Any, target: Any, *, weight: Any, ignore_index: int, reduction: str) -> Any:
-    rows = _Rows()
-    rows.look_at(x, target, weight, ignore_index)
-    losses = -x[rows.element]
+def _picked(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
+    rows.look_at(x, target)
+    losses = -x.take(rows.elements)
     if rows.weights is not None:
-        losses = losses * rows.weights
+        losses = rows.weighted(losses)
     return rows.reduce(losses, reduction)
 
 
 def _slope_of_picked(
-    m: Any, g: Any, y: Any, x: Any, target: Any, *,
-    weight: Any, ignore_index: int, reduction: str,
-) -> Any:  # fmt: skip
-    rows = _Rows()
-    rows.look_at(x, target, weight, ignore_index)
+    m: Any, g: Any, y: Any, x: Any, target: Any, *, rows: _Rows, reduction: str
+) -> Any:
+    rows = rows.seen(x, target)
     hot = np.zeros(x.shape, x.dtype)
-    hot[rows.element] = -1 if rows.weights is None else -rows.weights
+    hot.put(rows.elements, -1 if rows.weights is None else -rows.weights)
     return rows.spread(m, g, reduction) * hot
 
 
 def _place(x: Any, target: Array) -> Any:
     """Where the element of each row's class stands."""
     rows = _Rows()
-    rows.look_at(x, target, None, -100)
-    return rows.element
+    rows.look_at(x, target)
+    return np.divmod(rows.elements, x.shape[1])
 
 
 def _constant(*_: Any, **__: Any) -> None:
@@ -231,20 +266,11 @@ cross_entropy_of_distribution = Structural(
 # --- targets and shapes -------------------------------------------------------------------------
 
 
-def _plain(x: Any) -> Any:
-    """Plain data as it is, and that of a node."""
-    return x.data if isinstance(x, Node) else x
-
-
-def _is_floating(x: Any) -> bool:
-    return (x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype).kind == "f"
-
-
 def _like(x: Any, input: Any) -> Any:
     """A weight as plain data of the input's dtype: it gets no gradient."""
     if x is None or not isinstance(input, Tensor):
-        return _plain(x)
-    return np.asarray(_plain(x), input.dtype)
+        return plain(x)
+    return np.asarray(plain(x), input.dtype)
 
 
 def _without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -254,7 +280,7 @@ def _without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _rows_of(input: Any) -> Any:
     """Logits (N, C), (C,) or (N, C, d1, ...) as rows, one for each target: (M, C)."""
-    if input.ndim == 2:
+    if input.data.ndim == 2:
         return input
     if input.ndim == 0:
         raise ValueError("expected an input of shape (N, C), (C,) or (N, C, d1, ...), got ()")
@@ -263,18 +289,16 @@ def _rows_of(input: Any) -> Any:
     return input.reshape(-1, input.shape[-1])
 
 
-def _check_classes(name: str, input: Tensor, target: Any, weight: Array | None) -> Any:
-    """The target, if it has the dtype and shape of classes for this input."""
-    classes = target if isinstance(target, Tensor) else np.asarray(target)
-    given, expected = classes.shape, _without_classes(input.shape)
-    if given != expected or classes.dtype.kind not in "iu":
+def _check_classes(name: str, shape: tuple[int, ...], target: Array, weight: Array | None) -> None:
+    """Raise unless the target has the dtype and shape of classes for an input of this shape."""
+    expected = shape[:1] if len(shape) == 2 else _without_classes(shape)
+    if target.shape != expected or target.dtype.kind not in "iu":
         raise ValueError(
-            f"{name}: target has dtype {classes.dtype} and shape {given}; for input of shape "
-            f"{input.shape} expected classes, integers of shape {expected}"
+            f"{name}: target has dtype {target.dtype} and shape {target.shape}; for input of shape "
+            f"{shape} expected classes, integers of shape {expected}"
         )
-    if weight is not None and weight.shape != (size := input.shape[:2][-1:]):
+    if weight is not None and weight.shape != (size := shape[:2][-1:]):
         raise ValueError(f"{name}: weight has shape {weight.shape}, expected {size}")
-    return classes
 
 
 # --- the functions ------------------------------------------------------------------------------
@@ -294,7 +318,7 @@ def binary_cross_entropy(
     array([  0.    , 100.    ,   0.6931])
     """
     check_shapes("binary_cross_entropy", input, target)
-    p = _plain(input)
+    p = plain(input)
     if np.any(np.less(p, 0) | np.greater(p, 1)):
         raise ValueError(
             f"binary_cross_entropy: input has numbers from {np.min(p):.6g} to {np.max(p):.6g}, "
@@ -330,9 +354,8 @@ def binary_cross_entropy_with_logits(
     )
 
 
-@also_for_values(values.cross_entropy)
 def cross_entropy(
-    input: Tensor,
+    input: Any,
     target: Any,
     weight: Any = None,
     *,
@@ -355,28 +378,35 @@ def cross_entropy(
     >>> round(loss.item(), 6), x.grad.round(6).tolist()
     (0.41703, [[-0.340999, 0.242433, 0.098566]])
     """
+    if input.__class__ is not Tensor and values.given("cross_entropy", input):
+        return values.cross_entropy(
+            input, target, weight,
+            ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing,
+        )  # fmt: skip
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
-    rows = _rows_of(input)
     if weight is not None:
         weight = _like(weight, input)
-    if _is_floating(target):
-        if np.shape(_plain(target)) == _without_classes(input.shape):
-            raise TypeError("cross_entropy: classes are integers: write target.long()")
-        check_shapes("cross_entropy", input, target)
-        t = _smoothed(_rows_of(target), label_smoothing)
-        losses = cross_entropy_of_distribution(rows, t if weight is None else t * weight)
-        return reduced(losses.reshape(_without_classes(input.shape)), reduction)
-    classes = _check_classes("cross_entropy", input, target, weight)
-    parameters = {
-        "rows": _Rows(),
-        "weight": weight,
-        "ignore_index": ignore_index,
-        "label_smoothing": label_smoothing,
-        "reduction": check_reduction(reduction),
-    }
-    # As cross_entropy_of_classes(rows, classes, **parameters), which would check them once more.
-    return Tensor.apply(cross_entropy_of_classes, (rows, classes), parameters)
+    t = target.data if isinstance(target, Tensor) else np.asarray(target)
+    if t.dtype.kind == "f":
+        return _of_distributions(input, target, weight, reduction, label_smoothing)
+    _check_classes("cross_entropy", input.data.shape, t, weight)
+    parameters = {"rows": _Rows(weight, ignore_index, label_smoothing), "reduction": reduction}
+    # As cross_entropy_of_classes(..., **parameters), which would check them once more.
+    classes = target if isinstance(target, Tensor) else t
+    return operation(cross_entropy_of_classes)(_rows_of(input), classes, parameters)
+
+
+def _of_distributions(
+    input: Any, target: Any, weight: Array | None, reduction: str, label_smoothing: float
+) -> Any:
+    if np.shape(plain(target)) == _without_classes(input.shape):
+        raise TypeError("cross_entropy: classes are integers: write target.long()")
+    check_shapes("cross_entropy", input, target)
+    t = _smoothed(_rows_of(target), label_smoothing)
+    rows = _rows_of(input)
+    losses = cross_entropy_of_distribution(rows, t if weight is None else t * weight)
+    return reduced(losses.reshape(_without_classes(input.shape)), reduction)
 
 
 @also_for_values(values.nll_loss)
@@ -396,12 +426,10 @@ def nll_loss(
     1.0
     """
     weight = _like(weight, input)
+    target = target if isinstance(target, Tensor) else np.asarray(target)
+    _check_classes("nll_loss", input.data.shape, plain(target), weight)
     return negative_log_likelihood(
-        _rows_of(input),
-        _check_classes("nll_loss", input, target, weight),
-        weight=weight,
-        ignore_index=ignore_index,
-        reduction=check_reduction(reduction),
+        _rows_of(input), target, rows=_Rows(weight, ignore_index), reduction=reduction
     )
 
 
@@ -437,8 +465,9 @@ def log_loss(input: Any, target: Any, *, reduction: str = "mean") -> Any:
         check_shapes("log_loss", input, target)
         of_rest = log_score(1 - input, 1 - target, eps=eps)
         return reduced(log_score(input, target, eps=eps) + of_rest, reduction)
-    if np.ndim(_plain(target)) == 1:
-        p = element_of_class(input, _check_classes("log_loss", input, target, None))
+    if np.ndim(plain(target)) == 1:
+        _check_classes("log_loss", input.shape, np.asarray(plain(target)), None)
+        p = element_of_class(input, target)
         return reduced(log_score(p, 1.0, eps=eps), reduction)
     check_shapes("log_loss", input, target)
     return reduced(log_score(input, target, eps=eps).sum(dim=1), reduction)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from engine import Tensor
 from engine.rule import Elementwise, Structural, elementwise
+from engine.source import function
+from engine.tensor import operation
 
 # --- the rules ----------------------------------------------------------------------------------
 
@@ -83,6 +85,8 @@ squared_hinge = elementwise(
 
 def check_shapes(name: str, input: Any, target: Any) -> None:
     """Input and target must have one shape: (N, 1) against (N,) would silently become (N, N)."""
+    if hasattr(input, "shape") and input.shape == getattr(target, "shape", None):
+        return
     given, expected = (
         x.shape if hasattr(x, "shape") else np.shape(getattr(x, "data", x)) for x in (target, input)
     )
@@ -93,40 +97,41 @@ def check_shapes(name: str, input: Any, target: Any) -> None:
         )
 
 
+# Written out with the loss's own parameters: `**parameters` would take longer than the loss.
+_LOSS = """
+def loss(m, x, t, *, reduction{names}):
+    losses = each(m, x, t{given})
+    total = add(losses, axis=None)
+    return total / losses.size if reduction == "mean" else total"""
+# The derivatives of a loss are written in x and t: its y is no number for each element any more.
+_SHARE = """
+def share(m, g, y, x, t, *, reduction{names}):
+    if reduction == "mean":
+        g = g / prod(x.shape)
+    return vjp(m, g, None, x, t{given})"""
+
+
 class Reduced(Structural):
     """An elementwise loss and the mean, or the sum, of all its numbers, as one operation."""
 
     def __init__(self, rule: Elementwise) -> None:
-        super().__init__(rule.name, rule.forward, *rule.backward)
-        self.rule = rule
+        text = {
+            "names": "".join(f", {name}" for name in rule.keywords),
+            "given": "".join(f", {name}={name}" for name in rule.keywords),
+        }
+        loss = function(
+            _LOSS.format(**text), rule.name, {"add": np.add.reduce, "each": rule.forward}
+        )
+        shares = [
+            function(_SHARE.format(**text), f"{rule.name}, share", {"prod": math.prod, "vjp": vjp})
+            for vjp in map(rule.vjp, range(2))
+        ]
+        super().__init__(rule.name, loss, *shares)
         self.symbol = rule.symbol
-        self.keywords += ("reduction",)
         self.keeps_integers = rule.keeps_integers
-        self.forward = self._reduced
-        self.backward = tuple(partial(self._share, index) for index in range(len(self.inputs)))
-
-    def _reduced(self, m: Any, x: Any, t: Any, *, reduction: str, **parameters: Any) -> Any:
-        losses = self.rule.forward(m, x, t, **parameters)
-        total = np.add.reduce(losses, axis=None)
-        return total / losses.size if reduction == "mean" else total
-
-    def _share(
-        self,
-        index: int,
-        m: Any,
-        g: Any,
-        y: Any,
-        x: Any,
-        t: Any,
-        *,
-        reduction: str,
-        **parameters: Any,
-    ) -> Any:
-        each = g / math.prod(x.shape) if reduction == "mean" else g
-        return self.rule.pull(index, m, each, (x, t), None, parameters)
 
 
-@cache
+@cache  # its operation is written out once, too
 def _with_reduction(rule: Elementwise) -> Reduced:
     return Reduced(rule)
 
@@ -141,8 +146,8 @@ def loss_of(
 ) -> Any:
     """The rule's number for each element, each times its weight, reduced."""
     if reduction in ("mean", "sum") and weight is None and isinstance(input, Tensor):
-        parameters["reduction"] = reduction
-        return Tensor.apply(_with_reduction(rule), (input, target), parameters)
+        parameters["reduction"] = reduction  # the usual, as one operation
+        return operation(_with_reduction(rule))(input, target, parameters)
     return reduced(rule(input, target, **parameters), reduction, weight)
 
 

@@ -24,15 +24,20 @@ def also_for_values(written_out: Function) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         @wraps(function)
         def either(input: Any, *arguments: Any, **named: Any) -> Any:
-            if isinstance(input, (list, tuple)):
+            if given(function.__name__, input):
                 return written_out(input, *arguments, **named)
-            if isinstance(input, Value):
-                raise TypeError(f"{function.__name__} takes a Tensor or a list of Values, not one")
             return function(input, *arguments, **named)
 
         return either
 
     return decorate
+
+
+def given(name: str, input: Any) -> bool:
+    """Whether `input` is a list, which is one of Values; a single Value is an error."""
+    if isinstance(input, Value):
+        raise TypeError(f"{name} takes a Tensor or a list of Values, not one")
+    return isinstance(input, (list, tuple))
 
 
 def _logsumexp(input: Sequence[Any]) -> Any:

@@ -422,3 +422,28 @@ def test_where_all_targets_are_left_out_the_mean_is_nan_and_nothing_is_learned(l
     mean.backward()
     assert math.isnan(mean.item())
     assert x.grad.tolist() == [[0.0] * 3] * 2
+
+
+@pytest.mark.parametrize("dtype", ["i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"])
+def test_classes_of_any_whole_dtype(dtype):
+    x = Tensor(np.array([[1.0, 2.0, 0.5], [0.0, 1.0, 3.0]]), requires_grad=True)
+    expected = F.cross_entropy(x, engine.tensor([2, 0]))
+    classes = np.array([2, 0], dtype)
+    assert F.cross_entropy(x, classes).item() == expected.item()
+    assert F.nll_loss(x, classes).item() == -0.25
+    with pytest.raises(IndexError, match="no class of 0 to 2"):
+        F.cross_entropy(x, np.array([2, 3], dtype))
+
+
+def test_what_is_left_out_counts_nothing_even_where_its_loss_is_infinite():
+    x = Tensor(np.array([[-np.inf, 0.0, 1.0], [0.0, 1.0, 2.0]]), requires_grad=True)
+    loss = F.cross_entropy(x, engine.tensor([-100, 1]))
+    loss.backward()
+    assert math.isclose(loss.item(), math.log(math.exp(-1) + 1 + math.e))
+    assert x.grad[0].tolist() == [0, 0, 0]
+    assert math.isclose(F.nll_loss(x, engine.tensor([-100, 1])).item(), -1.0)
+    assert math.isnan(F.cross_entropy(x, engine.tensor([-100, -100])).item())  # and no warning
+
+
+def test_log_softmax_of_nothing_is_silent():
+    assert engine.log_softmax(engine.zeros(2, 0), 1).shape == (2, 0)

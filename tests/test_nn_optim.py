@@ -312,3 +312,36 @@ def test_what_cannot_be_optimized_is_named():
     schedule.step()
     with pytest.raises(ValueError, match="step 3 of a cycle of 2 steps"):
         schedule.step()
+
+
+def test_a_parameter_without_dimensions_stays_an_array():
+    for make in (nn.optim.SGD, nn.optim.Adam, nn.optim.RMSprop):
+        p = nn.Parameter(2.0)
+        optimizer = make([p], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            (p * p * 3).backward()
+            optimizer.step()
+        assert isinstance(p.data, np.ndarray)
+        assert p.data.shape == ()
+
+
+def test_a_gradient_of_another_shape_is_an_error():
+    p = nn.Parameter(np.zeros((1, 3)))
+    p.grad = np.ones((5, 3))
+    with pytest.raises(ValueError, match=r"gradient has shape \(5, 3\)"):
+        nn.optim.SGD([p], lr=0.1).step()
+
+
+def test_an_update_that_writes_into_the_parameter_is_noticed_by_older_graphs():
+    class InPlace(nn.optim.Optimizer):
+        def update(self, data, grad, state, group):
+            data -= group["lr"] * grad
+            return data
+
+    p = nn.Parameter([2.0])
+    loss = (p * p).sum()
+    loss.backward()
+    InPlace([p], {"lr": 0.5, "maximize": False}).step()
+    with pytest.raises(RuntimeError, match="changed in place"):
+        loss.backward()

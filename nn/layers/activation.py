@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import Tensor
+from engine.tensor import operation
 from nn import functional as F
 from nn.module import Module, Parameter
 
@@ -34,7 +35,7 @@ class _WithoutSettings(_Activation):
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(input)
+        return operation(self.function)(input)
 
 
 class ReLU(_WithoutSettings):

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine import Tensor, get_default_dtype
+from engine.contraction import linear_with_bias
+from engine.tensor import operation
 from nn import functional as F
 from nn import init
 from nn.module import Module, Parameter
@@ -47,7 +49,9 @@ class Linear(Module):
         start_uniform(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.linear(input, self.weight, self.bias)
+        if self.bias is None:
+            return F.linear(input, self.weight)
+        return operation(linear_with_bias)(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -30,7 +31,7 @@ class Optimizer:
                 f"{type(params).__name__}: give it model.parameters()"
             )
         self.defaults = dict(defaults)
-        self.state: dict[Node, dict[str, Any]] = {}
+        self.state: dict[Node, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
         given = list(params)
         if not given:
@@ -75,22 +76,28 @@ class Optimizer:
         """Change every parameter that has a gradient. `closure`, if given, computes the loss and
         its gradients first, and its loss is returned."""
         loss = None if closure is None else closure()
+        update, state, ndarray = self.update, self.state, np.ndarray
         for group in self.param_groups:
             maximize = group["maximize"]
             for p in group["params"]:
                 grad = p.grad
-                if grad is not None:
-                    data = p.data
-                    if data.__class__ is np.ndarray and (
-                        grad.__class__ is not np.ndarray
-                        or grad.strides != data.strides
-                        or grad.dtype is not data.dtype
-                    ):
-                        grad = _in_order(grad, p)
-                    state = self.state.get(p)
-                    if state is None:
-                        state = self.state[p] = {}
-                    p.data = self.update(data, -grad if maximize else grad, state, group)
+                if grad is None:
+                    continue
+                data = p.data
+                if data.__class__ is not ndarray:
+                    p.data = update(data, -grad if maximize else grad, state[p], group)
+                    continue
+                if grad.__class__ is not ndarray or (
+                    grad.strides != data.strides
+                    or grad.shape != data.shape
+                    or grad.dtype is not data.dtype
+                ):
+                    grad = _in_order(grad, p)
+                after = update(data, -grad if maximize else grad, state[p], group)
+                if after.__class__ is ndarray and after is not data:
+                    p._data = after  # as p.data = after, which would ask the same
+                else:  # of a tensor without dimensions a number, or what a user's update returns
+                    p.data = after
         return loss
 
     def zero_grad(self) -> None:
@@ -120,10 +127,10 @@ class Optimizer:
                 f"the state is of groups of {sizes[0]} parameters, the optimizer has {sizes[1]}"
             )
         parameters = self._parameters()
-        self.state = {
-            parameters[number]: {k: _own(k, value, parameters[number]) for k, value in s.items()}
-            for number, s in state_dict["state"].items()
-        }
+        self.state.clear()
+        for number, state in state_dict["state"].items():
+            p = parameters[number]
+            self.state[p].update({name: _own(name, value, p) for name, value in state.items()})
         for own, given in zip(self.param_groups, groups, strict=True):
             own.update(copy.deepcopy({k: v for k, v in given.items() if k != "params"}))
 

@@ -46,7 +46,7 @@ class SGD(Optimizer):
             grad = grad + group["weight_decay"] * data
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
-        step = -float(group["lr"]) * grad
+        step = grad * -float(group["lr"])
         step += data
         return step
 
