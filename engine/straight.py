@@ -10,7 +10,7 @@ In these texts n0, n1, ... are nodes and x0, x1, ... their arrays. All computing
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.node import Node
@@ -217,16 +217,18 @@ def _keywords(rule: Rule) -> str:
 
 
 def program_text(
-    nodes: Sequence[Any], leaves: Collection[Any], sync: bool = False
+    nodes: Sequence[Any], leaves: Mapping[Any, tuple[Any, Any]], sync: bool = False
 ) -> tuple[str, dict[str, Any]]:
     """The text of the function that runs a graph forward and backward, and what its names are.
 
-    `nodes` stand in the order of the forward pass, the root last. The leaves get their gradients;
-    with `sync` the nodes get all that they would have if the graph were built anew.
+    `nodes` stand in the order of the forward pass, the root last; `leaves` come with the shape and
+    the dtype that they had when the graph was built. They get their gradients; with `sync` the
+    nodes get all that they would have if the graph were built anew.
 
     >>> from engine import tensor
     >>> w, x = tensor(2.0, requires_grad=True), tensor(3.0)
-    >>> print(program_text([w * x], [w, x])[0])
+    >>> leaves = {w: (w.shape, w.dtype), x: (x.shape, x.dtype)}
+    >>> print(program_text([w * x], leaves)[0])
     def replay():
         x0 = n0._data
         if x0.shape != shape0 or x0.dtype is not d0:
@@ -248,8 +250,8 @@ def program_text(
     """
     number = {node: i for i, node in enumerate([*leaves, *nodes])}
     graph = _Graph(number, sync)
-    for leaf in leaves:
-        graph.read(leaf)
+    for leaf, made_of in leaves.items():
+        graph.read(leaf, *made_of)
     for node in nodes:
         graph.forward(node)
     root = nodes[-1]
@@ -277,9 +279,9 @@ class _Graph:
         self.inputs: dict[Any, str] = {}  # as an operation's rule is given them
         self.met: set[Any] = set()
 
-    def read(self, leaf: Any) -> None:
+    def read(self, leaf: Any, shape: Any, dtype: Any) -> None:
         i = self.number[leaf]
-        self.names |= {f"shape{i}": leaf.shape, f"d{i}": leaf.dtype}
+        self.names |= {f"shape{i}": shape, f"d{i}": dtype}
         self.lines += [
             f"x{i} = n{i}._data",
             f"if x{i}.shape != shape{i} or x{i}.dtype is not d{i}:",
@@ -295,7 +297,8 @@ class _Graph:
         self.names |= {f"p{i}_{name}": value for name, value in node.arguments.items()}
         self.names |= {f"d{i}": node.dtype, f"m{i}": ARRAYS[dtype], f"forward{i}": rule.forward}
         arrays = ", ".join(operands)
-        if rule.mixed or all(x.dtype == dtype for x in node.operands if isinstance(x, Node)):
+        dtypes = [self.names[f"d{self.number[x]}"] for x in node.operands if isinstance(x, Node)]
+        if rule.mixed or all(d == dtype for d in dtypes):
             call = f"forward{i}(m{i}, {arrays}{keywords})"
             call = call if node.ndim else f"asarray({call})"
         else:  # a constant of another dtype is cast at each replay: its data may be other

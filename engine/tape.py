@@ -84,7 +84,9 @@ class _Tensors:
 
     def __init__(self, nodes: Sequence[Any]) -> None:
         self.nodes = nodes
-        self.leaves = dict.fromkeys(x for n in nodes for x in n.operands if _is_leaf(x)).keys()
+        leaves = dict.fromkeys(x for n in nodes for x in n.operands if _is_leaf(x))
+        self.made_of = {leaf: (leaf.shape, leaf.dtype) for leaf in leaves}
+        self.leaves = self.made_of.keys()
         self.replay = self._written(sync=False)
 
     @cached_property
@@ -92,7 +94,7 @@ class _Tensors:
         return self._written(sync=True)
 
     def _written(self, sync: bool) -> Callable[[], float]:
-        text, names = straight.program_text(self.nodes, self.leaves, sync)
+        text, names = straight.program_text(self.nodes, self.made_of, sync)
         names |= {"asarray": np.asarray, "fitting": _fitting, "forward": forward}
         names |= {"ndarray": np.ndarray, "prepared": prepared}
         return function(text, "a tape", names, once=True)

@@ -447,6 +447,14 @@ def test_other_shapes_raise_and_name_the_leaf():
         tape.replay()
 
 
+def test_the_shapes_are_those_of_the_recording_at_the_first_sync_too():
+    w = leaf([2.0, 3.0])
+    tape = Tape((w * w).sum())
+    w.data = np.ones(3)
+    with pytest.raises(ValueError, match="had shape"):
+        tape.sync()
+
+
 def test_another_precision_raises_and_names_the_leaf():
     w = leaf(np.float32([1.0, 2.0]))
     x, n = Tensor(np.float32([3.0, 4.0]), label="x"), engine.tensor([1, 2])
