@@ -254,7 +254,8 @@ def elementwise(
     Positional arguments of `forward` after the namespace `m` are inputs, keyword-only ones are
     parameters. There is one derivative per input, called with `(m, *inputs, y, **parameters)`,
     `y` the result. Write conditions with `m.where`, not with `if`: the same lambdas are read
-    with floats, arrays, graphs and symbols.
+    with floats, arrays, graphs and symbols. Derivatives are called in a context of their own, in
+    which every `ContextVar` has its default.
 
     symbol     what pictures print; the name by default
     hard       the operation has kinks, and its slope can be exactly 0 (as relu's)
