@@ -297,7 +297,7 @@ class _Graph:
         self.names |= {f"p{i}_{name}": value for name, value in node.arguments.items()}
         self.names |= {f"d{i}": node.dtype, f"m{i}": ARRAYS[dtype], f"forward{i}": rule.forward}
         arrays = ", ".join(operands)
-        dtypes = [self.names[f"d{self.number[x]}"] for x in node.operands if isinstance(x, Node)]
+        dtypes = [self.names[f"d{self.number[x]}"] for x in node.operands if self._has(x)]
         if rule.mixed or all(d == dtype for d in dtypes):
             call = f"forward{i}(m{i}, {arrays}{keywords})"
             call = call if node.ndim else f"asarray({call})"
@@ -310,9 +310,13 @@ class _Graph:
             self.lines += [f"n{i}._data = x{i}", f"n{i}.arrays = (x{i}, {arrays})"]
         self.inputs[node] = arrays + keywords
 
+    def _has(self, operand: Any) -> bool:
+        # A plain operand becomes a node when somebody looks at it: that one is not known here.
+        return isinstance(operand, Node) and operand in self.number
+
     def _operand(self, node: Any, place: int) -> str:
         operand = node.operands[place]
-        if isinstance(operand, Node):
+        if self._has(operand):
             return f"x{self.number[operand]}"
         name = f"c{self.number[node]}_{place}"
         self.names[name] = node.inputs[place]

@@ -36,7 +36,8 @@ class Tape:
     Of this a tape can tell only one thing, whether it reads a tensor at all: `batch in
     tape.leaves`. Nor does detect_anomaly look at a replay: for that, build the graph again.
 
-    To make a tape of Tensors takes as long as some fifteen steps of its graph.
+    The first replay of Tensors takes as long as some fifteen steps of the graph: the program is
+    written then.
 
     >>> from engine import Value
     >>> w, x = Value(3.0), Value(2.0)
@@ -87,7 +88,10 @@ class _Tensors:
         leaves = dict.fromkeys(x for n in nodes for x in n.operands if _is_leaf(x))
         self.made_of = {leaf: (leaf.shape, leaf.dtype) for leaf in leaves}
         self.leaves = self.made_of.keys()
-        self.replay = self._written(sync=False)
+
+    @cached_property
+    def replay(self) -> Callable[[], float]:
+        return self._written(sync=False)
 
     @cached_property
     def sync(self) -> Callable[[], float]:

@@ -447,6 +447,16 @@ def test_other_shapes_raise_and_name_the_leaf():
         tape.replay()
 
 
+def test_a_graph_may_be_drawn_before_its_first_replay_or_sync():
+    w = leaf([2.0, 3.0])
+    loss = (2 * w + np.ones(2)).sum()  # plain operands become nodes when they are drawn
+    tape = Tape(loss)
+    viz.draw(loss)
+    assert tape.replay() == 12.0
+    tape.sync()
+    assert w.grad.tolist() == [2.0, 2.0]
+
+
 def test_the_shapes_are_those_of_the_recording_at_the_first_sync_too():
     w = leaf([2.0, 3.0])
     tape = Tape((w * w).sum())
