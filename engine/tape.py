@@ -36,8 +36,8 @@ class Tape:
     Of this a tape can tell only one thing, whether it reads a tensor at all: `batch in
     tape.leaves`. Nor does detect_anomaly look at a replay: for that, build the graph again.
 
-    The first replay of Tensors takes as long as some fifteen steps of the graph: the program is
-    written then.
+    The first replay of Tensors takes as long as many steps of the graph: the program is written
+    and compiled then.
 
     >>> from engine import Value
     >>> w, x = Value(3.0), Value(2.0)
@@ -69,7 +69,7 @@ class Tape:
         silently(self._program.sync)
 
 
-Step = Callable[[], Any]
+Call = Callable[[], Any]
 
 
 class _Program(Protocol):
@@ -136,7 +136,7 @@ class _Stretch:
             self.places = places
             self.array = np.empty(length)
 
-    def reading(self) -> list[Step]:
+    def reading(self) -> list[Call]:
         """What brings the numbers that stand there now: for a view, nothing."""
         if self.places is None:
             return []
@@ -155,10 +155,10 @@ class _Group:
         self.out = slice(first, first + len(nodes))
         self.y = data[self.out]
         self.xs: list[Array] = []  # the operands' data,
-        self.reads: list[Step] = []  # and what brings it there
+        self.reads: list[Call] = []  # and what brings it there
         self.edges: list[tuple[int, Array]] = []  # per active operand, where contributions go
         self.upstream = np.ones(1)  # these gradients,
-        self.gather: list[Step] = []  # and what sums them up of the contributions of their users
+        self.gather: list[Call] = []  # and what sums them up of the contributions of their users
 
     def take_operand(self, operand: _Stretch) -> None:
         """Take this as the next operand."""
@@ -173,7 +173,7 @@ class _Group:
             self.upstream = np.empty(len(starts))
             self.gather.append(partial(np.add.reduceat, users.array, starts, out=self.upstream))
 
-    def forward_steps(self) -> list[Step]:
+    def forward_steps(self) -> list[Call]:
         """What computes the data of these nodes."""
         rule, xs, y = self.rule, self.xs, self.y
         step = _one_call(
@@ -186,11 +186,11 @@ class _Group:
 
         return [*self.reads, step]
 
-    def backward_steps(self) -> list[Step]:
+    def backward_steps(self) -> list[Call]:
         """What sends the gradients of these nodes on."""
         return [*self.gather, *(self._sending(*edge) for edge in self.edges)]
 
-    def _sending(self, index: int, contribution: Array) -> Step:
+    def _sending(self, index: int, contribution: Array) -> Call:
         rule, upstream, xs, y = self.rule, self.upstream, self.xs, self.y
         formula = rule.formula(index, {})
         names = {**dict(zip(rule.inputs, xs, strict=True)), "y": y}
@@ -208,7 +208,7 @@ class _Group:
 _ARITHMETIC = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide}
 
 
-def _one_call(formula: Expression, names: dict[str, Array], out: Array) -> Step | None:
+def _one_call(formula: Expression, names: dict[str, Array], out: Array) -> Call | None:
     """The formula as one call of NumPy's, if it is one."""
     ufunc = _ARITHMETIC.get(formula.op) or getattr(FLOAT64, formula.op, None)
     if not isinstance(ufunc, np.ufunc) or {a.op for a in formula.args} - {"number", "symbol"}:
