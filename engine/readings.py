@@ -27,8 +27,8 @@ Dims = tuple[int, ...]
 T = TypeVar("T")
 
 
-# A context in which NumPy is silent. `np.errstate` builds one anew each time, which takes as long
-# as three operations on small arrays.
+# A context in which NumPy is silent. `np.errstate` makes one anew each time, which takes longer than
+# an operation on small arrays.
 _SILENT = Context()
 _SILENT.run(np.seterr, all="ignore")
 
@@ -204,7 +204,7 @@ class Arrays:
         return _add(x, axis=dim, keepdims=keepdim)
 
     def sum_of_rows(self, x: Array) -> Array:
-        return _ones(len(x), x.dtype).dot(x)  # a product takes a third of the time of a sum
+        return _ones(len(x), x.dtype).dot(x)  # takes less time than a sum
 
     @staticmethod
     def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:

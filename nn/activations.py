@@ -114,7 +114,7 @@ _gelu = elementwise(
 
 def _bend(x: Any) -> Any:
     """The argument of tanh in the approximation of gelu."""
-    return math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x * x)  # x**3 takes NumPy 30 times as long
+    return math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x * x)  # x**3 is slow in NumPy
 
 
 def _slope_of_gelu_tanh(m: Any, x: Any, y: Any) -> Any:
