@@ -250,6 +250,7 @@ NODES = SimpleNamespace(
         "isnan": lambda x: np.isnan(plain(x)),
         "trunc": lambda x: choosing.div(x, 1.0, rounding_mode="trunc"),
         "floor_divide": partial(choosing.div, rounding_mode="floor"),
+        "share": lambda g, number: g / number,
         "sum_of_rows": lambda x: structure.FUNCTIONS["sum"](x, 0),
         "sum_to": _sum_to,
         "zero_slope_wins": _zero_slope_wins,

@@ -60,7 +60,7 @@ def _rows(m: Any, x: Any) -> Any:
 
 
 def _affine(m: Any, x: Any, w: Any, b: Any) -> Any:
-    if b.shape != w.shape[:1]:
+    if b.ndim != 1 or len(b) != len(w):
         raise ValueError(f"bias has shape {b.shape}, expected {w.shape[:1]}")
     try:
         y = m.mm(x, w.T) if x.ndim == 2 else m.matmul(x, w.T)
@@ -94,6 +94,9 @@ def _to_bias(m: Any, g: Any, y: Any, x: Any, w: Any, b: Any) -> Any:
 
 _linear = Structural("linear", lambda m, x, w: m.matmul(x, w.T), _to_input, _to_weight)
 linear_with_bias = Structural("linear", _affine, _to_input, _to_weight, _to_bias)
+
+for _rule in (matmul, _mm, _bmm, _mv, _dot, _outer, _linear, linear_with_bias):
+    _rule.lends = False
 
 # --- the functions by PyTorch's names -------------------------------------------------------------
 

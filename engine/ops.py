@@ -13,6 +13,8 @@ maximum is shared. Write `m.equal(a, b)` for a == b: nodes compare by identity.
 
 A name that begins with `_` is one of several rules behind a function of `engine.choosing`, which
 picks it by its arguments (`clamp` with one bound or two, `pow` with a number or a node).
+
+Numbers in rules are floats: 1.0, not 1, which Python and NumPy would convert at every operation.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ mul = Elementwise(
 div = Elementwise(
     "div",
     lambda m, a, b: a / b,
-    lambda m, a, b, y: 1 / b,
+    lambda m, a, b, y: 1.0 / b,
     lambda m, a, b, y: -y / b,
     symbol="÷",
     unbounded=True,
@@ -86,14 +88,14 @@ fmod = Elementwise(
     lambda m, a, b, y: (y - a) / b,
 )
 neg = Elementwise("neg", lambda m, x: -x, lambda m, x, y: -1.0, symbol="−")
-square = Elementwise("square", lambda m, x: x * x, lambda m, x, y: 2 * x, symbol="²")
-reciprocal = Elementwise("reciprocal", lambda m, x: 1 / x, lambda m, x, y: -y * y, unbounded=True)
+square = Elementwise("square", lambda m, x: x * x, lambda m, x, y: 2.0 * x, symbol="²")
+reciprocal = Elementwise("reciprocal", lambda m, x: 1.0 / x, lambda m, x, y: -y * y, unbounded=True)
 
 
 def _to_the_power(m: Any, x: Any, n: float) -> Any:
     if n == 0.5:
         return m.sqrt(x)  # faster, and the root of −∞ is nan, where (−∞)^0.5 would be ∞
-    return 1 / m.sqrt(x) if n == -0.5 else x**n
+    return 1.0 / m.sqrt(x) if n == -0.5 else x**n
 
 
 # x**n with a plain number n: the rule of calculus, and x**0 is flat even at 0.
@@ -109,10 +111,10 @@ _power_of_nodes = Elementwise(
     "pow",
     lambda m, a, b: a**b,
     lambda m, a, b, y: m.where(
-        m.equal(b, 0.0), m.where((a < 0) | (a > 0), b * a ** (b - 1), 0.0), b * a ** (b - 1)
+        m.equal(b, 0.0), m.where((a < 0.0) | (a > 0.0), b * a ** (b - 1.0), 0.0), b * a ** (b - 1.0)
     ),
     lambda m, a, b, y: m.where(
-        m.equal(a, 0.0) & (b < 0), -math.inf, y * m.log(m.where(m.equal(a, 0.0), 1.0, a))
+        m.equal(a, 0.0) & (b < 0.0), -math.inf, y * m.log(m.where(m.equal(a, 0.0), 1.0, a))
     ),
     symbol="^",
     unbounded=True,
@@ -121,9 +123,11 @@ _power_of_nodes = Elementwise(
 # --- exponentials and roots -------------------------------------------------------------------
 
 exp = Elementwise("exp", lambda m, x: m.exp(x), lambda m, x, y: y)
-expm1 = Elementwise("expm1", lambda m, x: m.expm1(x), lambda m, x, y: y + 1)
-log = Elementwise("log", lambda m, x: m.log(x), lambda m, x, y: 1 / x, unbounded=True)
-log1p = Elementwise("log1p", lambda m, x: m.log1p(x), lambda m, x, y: 1 / (1 + x), unbounded=True)
+expm1 = Elementwise("expm1", lambda m, x: m.expm1(x), lambda m, x, y: y + 1.0)
+log = Elementwise("log", lambda m, x: m.log(x), lambda m, x, y: 1.0 / x, unbounded=True)
+log1p = Elementwise(
+    "log1p", lambda m, x: m.log1p(x), lambda m, x, y: 1.0 / (1.0 + x), unbounded=True
+)
 logaddexp = Elementwise(
     "logaddexp",
     lambda m, a, b: m.logaddexp(a, b),
@@ -131,44 +135,46 @@ logaddexp = Elementwise(
     lambda m, a, b, y: m.sigmoid(b - a),
 )
 sqrt = Elementwise(
-    "sqrt", lambda m, x: m.sqrt(x), lambda m, x, y: 1 / (2 * y), symbol="√", unbounded=True
+    "sqrt", lambda m, x: m.sqrt(x), lambda m, x, y: 1.0 / (2.0 * y), symbol="√", unbounded=True
 )
 rsqrt = Elementwise(
-    "rsqrt", lambda m, x: 1 / m.sqrt(x), lambda m, x, y: -0.5 * y**3, symbol="1/√", unbounded=True
+    "rsqrt", lambda m, x: 1.0 / m.sqrt(x), lambda m, x, y: -0.5 * y**3, symbol="1/√", unbounded=True
 )
 erf = Elementwise(
-    "erf", lambda m, x: m.erf(x), lambda m, x, y: 2 / math.sqrt(math.pi) * m.exp(-x * x)
+    "erf", lambda m, x: m.erf(x), lambda m, x, y: 2.0 / math.sqrt(math.pi) * m.exp(-x * x)
 )
 
 # --- waves and their inverses -----------------------------------------------------------------
 
 sin = Elementwise("sin", lambda m, x: m.sin(x), lambda m, x, y: m.cos(x))
 cos = Elementwise("cos", lambda m, x: m.cos(x), lambda m, x, y: -m.sin(x))
-tan = Elementwise("tan", lambda m, x: m.tan(x), lambda m, x, y: 1 + y * y)
+tan = Elementwise("tan", lambda m, x: m.tan(x), lambda m, x, y: 1.0 + y * y)
 sinh = Elementwise("sinh", lambda m, x: m.sinh(x), lambda m, x, y: m.cosh(x))
 cosh = Elementwise("cosh", lambda m, x: m.cosh(x), lambda m, x, y: m.sinh(x))
 asin = Elementwise(
-    "asin", lambda m, x: m.asin(x), lambda m, x, y: 1 / m.sqrt(1 - x * x), unbounded=True
+    "asin", lambda m, x: m.asin(x), lambda m, x, y: 1.0 / m.sqrt(1.0 - x * x), unbounded=True
 )
 acos = Elementwise(
-    "acos", lambda m, x: m.acos(x), lambda m, x, y: -1 / m.sqrt(1 - x * x), unbounded=True
+    "acos", lambda m, x: m.acos(x), lambda m, x, y: -1.0 / m.sqrt(1.0 - x * x), unbounded=True
 )
-atan = Elementwise("atan", lambda m, x: m.atan(x), lambda m, x, y: 1 / (1 + x * x))
+atan = Elementwise("atan", lambda m, x: m.atan(x), lambda m, x, y: 1.0 / (1.0 + x * x))
 
 # --- activations (more of them in `nn.activations`) ---------------------------------------------
 
-sigmoid = Elementwise("sigmoid", lambda m, x: m.sigmoid(x), lambda m, x, y: y * (1 - y), symbol="σ")
-tanh = Elementwise("tanh", lambda m, x: m.tanh(x), lambda m, x, y: 1 - y * y)
+sigmoid = Elementwise(
+    "sigmoid", lambda m, x: m.sigmoid(x), lambda m, x, y: y * (1.0 - y), symbol="σ"
+)
+tanh = Elementwise("tanh", lambda m, x: m.tanh(x), lambda m, x, y: 1.0 - y * y)
 relu = Elementwise(
     "relu",
     lambda m, x: m.maximum(x, 0.0),
-    lambda m, x, y: m.where(x <= 0, 0.0, 1.0),  # nan is not <= 0: it passes, as in PyTorch
+    lambda m, x, y: m.where(x <= 0.0, 0.0, 1.0),  # nan is not <= 0: it passes, as in PyTorch
     hard=True,
 )
 leaky_relu = Elementwise(
     "leaky_relu",
-    lambda m, x, *, negative_slope=0.01: m.where(x > 0, x, negative_slope * x),
-    lambda m, x, y, *, negative_slope=0.01: m.where(x > 0, 1.0, negative_slope),
+    lambda m, x, *, negative_slope=0.01: m.where(x > 0.0, x, negative_slope * x),
+    lambda m, x, y, *, negative_slope=0.01: m.where(x > 0.0, 1.0, negative_slope),
     hard=True,
 )
 softplus = Elementwise(

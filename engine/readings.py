@@ -173,10 +173,10 @@ class Arrays:
     broadcast_to = staticmethod(np.broadcast_to)
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.number = dtype.type
+        self.dtype, self.number = dtype, dtype.type
 
     def erf(self, x: Array) -> Array:
-        return np.asarray(_erf(x)).astype(self.number)  # NumPy has none
+        return np.asarray(_erf(x)).astype(self.dtype)  # NumPy has none
 
     @staticmethod
     def sign(x: Array) -> Array:
@@ -193,9 +193,9 @@ class Arrays:
     def where(self, condition: Any, a: Any, b: Any) -> Any:
         if a.__class__ is float and b.__class__ is float:
             if a == 0.0 and b == 1.0:  # the mask itself: np.where takes three times as long
-                return np.logical_not(condition).astype(self.number)
+                return np.logical_not(condition).astype(self.dtype)
             if a == 1.0 and b == 0.0:
-                return np.asarray(condition, bool).astype(self.number)
+                return np.asarray(condition, bool).astype(self.dtype)
             a = self.number(a)
         return np.where(condition, a, b)
 
@@ -203,8 +203,19 @@ class Arrays:
     def sum(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return _add(x, axis=dim, keepdims=keepdim)
 
-    def sum_of_rows(self, x: Array) -> Array:
+    @staticmethod
+    def share(g: Array, number: float) -> Any:
+        """What each of so many gets of a gradient. [()] makes a number of an array without
+        dimensions, whose arithmetic takes several times as long."""
+        return g[()] / number
+
+    @staticmethod
+    def sum_of_rows(x: Array) -> Array:
         return _ones(len(x), x.dtype).dot(x)  # takes less time than a sum
+
+    @staticmethod
+    def sum_of_columns(x: Array) -> Array:
+        return x.dot(_ones(x.shape[1], x.dtype))
 
     @staticmethod
     def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:
@@ -218,21 +229,21 @@ class Arrays:
     def amin(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return _minimum(x, axis=dim, keepdims=keepdim)
 
-    def exponentials(self, x: Array, dim: Dims) -> tuple[Array, Array, Array]:
-        """x − max x, its exponentials, none of which overflows, and their sums."""
-        below = x - _maximum(x, axis=dim, keepdims=True, initial=-np.inf)
-        e = np.exp(below)
-        if dim == (1,) and x.ndim == 2:  # of positive numbers: no digits are lost
-            return below, e, e.dot(_ones((x.shape[1], 1), x.dtype))
-        return below, e, _add(e, axis=dim, keepdims=True)
+    @staticmethod
+    def exponentials(x: Array, dim: Dims) -> tuple[Array, Array]:
+        """x − max x, and its exponentials, none of which overflows."""
+        if not x.size:
+            return x, x  # no numbers have no largest
+        below = x - _maximum(x, dim, None, None, True)
+        return below, np.exp(below)
 
     def softmax(self, x: Array, dim: Dims) -> Array:
-        _, e, sums = silently(self.exponentials, x, dim)  # inf − inf: nan, without a word
-        return e / sums
+        _, e = silently(self.exponentials, x, dim)  # inf − inf: nan, without a word
+        return e / _add(e, axis=dim, keepdims=True)
 
     def log_softmax(self, x: Array, dim: Dims) -> Array:
-        below, _, sums = silently(self.exponentials, x, dim)
-        return below - silently(np.log, sums)  # of no numbers it is log 0
+        below, e = silently(self.exponentials, x, dim)
+        return below - silently(np.log, _add(e, axis=dim, keepdims=True))  # of no numbers log 0
 
     @staticmethod
     def logsumexp(x: Array, dim: Dims, keepdim: bool = False) -> Array:

@@ -33,6 +33,7 @@ class Rule:
     line = ""  # of the user's file, for a node made under detect_anomaly
     keeps_integers = True  # False: integer operands become numbers of the default dtype
     mixed = False  # True: the other operands keep their own dtype (classes, indices)
+    lends = True  # False: what an input gets is never memory of the upstream gradient
 
     def __init__(self, name: str, forward: Function, backward: Sequence[Function]) -> None:
         self.name = self.__name__ = self.symbol = name
@@ -147,6 +148,7 @@ class Elementwise(Rule):
     """A rule with one local derivative per input, `derivative(m, *inputs, y, **parameters)`."""
 
     keeps_integers = False
+    lends = False
 
     def __init__(
         self,
@@ -201,7 +203,7 @@ _VJP = """\
 def vjp(m, upstream, y, {inputs}, /{parameters}):
     local = slope(m, {inputs}, y{keywords})
     contribution = upstream * local  # the chain rule
-{unbounded}{mask}    return m.sum_to(contribution, x{index})"""
+{unbounded}{mask}    return {contribution}"""
 _UNBOUNDED = "    contribution = m.zero_upstream_wins(upstream, contribution)\n"
 _MASK = "    contribution = m.zero_slope_wins(local, contribution)\n"
 
@@ -215,8 +217,9 @@ def vjp_text(rule: Elementwise, index: int) -> str:
         local = slope(m, x0, y)
         contribution = upstream * local  # the chain rule
         contribution = m.zero_slope_wins(local, contribution)
-        return m.sum_to(contribution, x0)
+        return contribution
     """
+    alone = len(rule.inputs) == 1 and not rule.keywords  # nothing can have been broadcast
     return _VJP.format(
         inputs=", ".join(f"x{i}" for i in range(len(rule.inputs))),
         index=index,
@@ -224,6 +227,7 @@ def vjp_text(rule: Elementwise, index: int) -> str:
         keywords=", **parameters" if rule.keywords else "",
         unbounded=_UNBOUNDED if rule.unbounded else "",
         mask=_MASK if rule.masks[index] else "",
+        contribution="contribution" if alone else f"m.sum_to(contribution, x{index})",
     )
 
 

@@ -139,9 +139,7 @@ _EDGE = """
     if {n}.rule is None:
         if {n}.grad is not None:
             g = asarray({n}.grad + g)
-        elif {borrowed}:
-            g = g.copy("K")
-    elif {n}.serial in met:
+{copy}    elif {n}.serial in met:
         g = asarray({n}.grad + g)
     else:
         met[{n}.serial] = {n}
@@ -170,10 +168,6 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
         if n1.rule is None:
             if n1.grad is not None:
                 g = asarray(n1.grad + g)
-            elif g is upstream or (b := g.base) is not None and (
-                b is upstream or b is upstream.base or not g.flags.writeable
-            ):
-                g = g.copy("K")
         elif n1.serial in met:
             g = asarray(n1.grad + g)
         else:
@@ -181,7 +175,7 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
             push(waiting, n1.serial)
         n1.grad = g
     """
-    names = {"borrowed": _borrowed("upstream", " " * 8)}
+    names = {"copy": _copy_if_lent(rule, "upstream", "elif", " " * 8)}
     parameters = "\n    parameters = node.arguments" if rule.keywords else ""
     if rule.variadic:
         names |= {"n": "n", "x": "x", "i": "i", "vjp": "vjp(i)"}
@@ -196,12 +190,15 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
     return head + "".join(edges)
 
 
-def _borrowed(upstream: str, indent: str) -> str:
-    """Whether g is memory of the upstream gradient, or one number that stands for many: a leaf's
-    gradient is nobody else's, and can be written to."""
+def _copy_if_lent(rule: Rule, upstream: str, word: str, indent: str) -> str:
+    """A copy of g if it is memory of the upstream gradient, or one number that stands for many: a
+    leaf's gradient is nobody else's, and can be written to."""
+    if not rule.lends:
+        return ""
     return (
-        f"g is {upstream} or (b := g.base) is not None and (\n"
-        f"{indent}    b is {upstream} or b is {upstream}.base or not g.flags.writeable\n{indent})"
+        f"{indent}{word} g is {upstream} or (b := g.base) is not None and (\n"
+        f"{indent}    b is {upstream} or b is {upstream}.base or not g.flags.writeable\n"
+        f'{indent}):\n{indent}    g = g.copy("K")\n'
     )
 
 
@@ -241,10 +238,6 @@ def program_text(
         g = vjp2_0(r2, g2, x2, x0, x1)
         if g.__class__ is not ndarray or g.dtype is not d0:
             g = asarray(g, d0)
-        if g is g2 or (b := g.base) is not None and (
-            b is g2 or b is g2.base or not g.flags.writeable
-        ):
-            g = g.copy("K")
         g0 = n0.grad = g
         return x2.item()
     """
@@ -336,7 +329,7 @@ class _Graph:
             if operand in self.met:
                 self.lines += [f"g = asarray(g{j} + g)"]
             elif operand.rule is None:
-                self.lines += [f"if {_borrowed(f'g{i}', ' ' * 4)}:", '    g = g.copy("K")']
+                self.lines += _copy_if_lent(node.rule, f"g{i}", "if", "").splitlines()
             self.lines += [f"{self.gradient(operand)} = g"]
             self.met.add(operand)
 

@@ -308,7 +308,7 @@ class Tensor(ArrayLike):
                     f"the gradient of a tensor of shape {self.shape} is not defined by itself: "
                     "reduce it to one number (.sum(), .mean()), or give the upstream gradient"
                 )
-            return np.array(1, self._data.dtype, ndmin=self._data.ndim)
+            return np.array(1.0, self._data.dtype, ndmin=self._data.ndim)
         array = np.array(plain(gradient), dtype=self.dtype)
         if array.shape != self.shape:
             raise RuntimeError(

@@ -23,7 +23,7 @@ from nn.values import also_for_values
 relu6 = elementwise(
     "relu6",
     lambda m, x: m.minimum(m.maximum(x, 0.0), 6.0),
-    lambda m, x, y: m.where((x <= 0) | (x >= 6), 0.0, 1.0),
+    lambda m, x, y: m.where((x <= 0.0) | (x >= 6.0), 0.0, 1.0),
     hard=True,
 )
 hardtanh = elementwise(
@@ -36,26 +36,26 @@ hardtanh = elementwise(
 )
 hardsigmoid = elementwise(
     "hardsigmoid",
-    lambda m, x: m.minimum(m.maximum(x + 3, 0.0), 6.0) / 6,
-    lambda m, x, y: m.where((x > -3) & (x < 3), 1 / 6, 0.0),
+    lambda m, x: m.minimum(m.maximum(x + 3.0, 0.0), 6.0) / 6.0,
+    lambda m, x, y: m.where((x > -3.0) & (x < 3.0), 1.0 / 6.0, 0.0),
     hard=True,
 )
 hardswish = elementwise(
     "hardswish",
-    lambda m, x: x * m.minimum(m.maximum(x + 3, 0.0), 6.0) / 6,
-    lambda m, x, y: m.where(x <= -3, 0.0, m.where(x < 3, x / 3 + 0.5, 1.0)),
+    lambda m, x: x * m.minimum(m.maximum(x + 3.0, 0.0), 6.0) / 6.0,
+    lambda m, x, y: m.where(x <= -3.0, 0.0, m.where(x < 3.0, x / 3.0 + 0.5, 1.0)),
     hard=True,
 )
 _prelu = elementwise(
     "prelu",
-    lambda m, x, weight: m.where(x > 0, x, weight * x),
-    lambda m, x, weight, y: m.where(x > 0, 1.0, weight),
-    lambda m, x, weight, y: m.where(x > 0, 0.0, x),
+    lambda m, x, weight: m.where(x > 0.0, x, weight * x),
+    lambda m, x, weight, y: m.where(x > 0.0, 1.0, weight),
+    lambda m, x, weight, y: m.where(x > 0.0, 0.0, x),
     hard=True,
 )
-_step = elementwise("step", lambda m, x: m.where(x > 0, 1.0, 0.0), lambda m, x, y: 0.0, hard=True)
+_step = elementwise("step", lambda m, x: m.where(x > 0.0, 1.0, 0.0), lambda m, x, y: 0.0, hard=True)
 _step_straight_through = elementwise(
-    "step", lambda m, x: m.where(x > 0, 1.0, 0.0), lambda m, x, y: 1.0, hard=True
+    "step", lambda m, x: m.where(x > 0.0, 1.0, 0.0), lambda m, x, y: 1.0, hard=True
 )
 
 # --- straight above 0, exponential below: the exponential is never taken of a large number. nan is
@@ -63,20 +63,20 @@ _step_straight_through = elementwise(
 
 elu = elementwise(
     "elu",
-    lambda m, x, *, alpha=1.0: m.where(x > 0, x, alpha * m.expm1(m.minimum(x, 0.0))),
-    lambda m, x, y, *, alpha=1.0: m.where(x <= 0, alpha * m.exp(m.minimum(x, 0.0)), 1.0),
+    lambda m, x, *, alpha=1.0: m.where(x > 0.0, x, alpha * m.expm1(m.minimum(x, 0.0))),
+    lambda m, x, y, *, alpha=1.0: m.where(x <= 0.0, alpha * m.exp(m.minimum(x, 0.0)), 1.0),
 )
 celu = elementwise(
     "celu",
-    lambda m, x, *, alpha=1.0: m.where(x > 0, x, alpha * m.expm1(m.minimum(x / alpha, 0.0))),
-    lambda m, x, y, *, alpha=1.0: m.where(x <= 0, m.exp(m.minimum(x / alpha, 0.0)), 1.0),
+    lambda m, x, *, alpha=1.0: m.where(x > 0.0, x, alpha * m.expm1(m.minimum(x / alpha, 0.0))),
+    lambda m, x, y, *, alpha=1.0: m.where(x <= 0.0, m.exp(m.minimum(x / alpha, 0.0)), 1.0),
 )
 # The fixed point of Klambauer et al., "Self-Normalizing Neural Networks" (2017).
 ALPHA, SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
 selu = elementwise(
     "selu",
-    lambda m, x: SCALE * m.where(x > 0, x, ALPHA * m.expm1(m.minimum(x, 0.0))),
-    lambda m, x, y: m.where(x <= 0, SCALE * ALPHA * m.exp(m.minimum(x, 0.0)), SCALE),
+    lambda m, x: SCALE * m.where(x > 0.0, x, ALPHA * m.expm1(m.minimum(x, 0.0))),
+    lambda m, x, y: m.where(x <= 0.0, SCALE * ALPHA * m.exp(m.minimum(x, 0.0)), SCALE),
 )
 
 # --- smooth everywhere ----------------------------------------------------------------------------
@@ -84,18 +84,18 @@ selu = elementwise(
 
 def _slope_of_silu(m: Any, x: Any, y: Any) -> Any:
     s = m.sigmoid(x)
-    return s * (1 + x * (1 - s))
+    return s * (1.0 + x * (1.0 - s))
 
 
 def _slope_of_mish(m: Any, x: Any, y: Any) -> Any:
     t = m.tanh(m.softplus(x))
-    return t + x * m.sigmoid(x) * (1 - t**2)
+    return t + x * m.sigmoid(x) * (1.0 - t**2)
 
 
 silu = elementwise("silu", lambda m, x: x * m.sigmoid(x), _slope_of_silu)
 mish = elementwise("mish", lambda m, x: x * m.tanh(m.softplus(x)), _slope_of_mish)
 softsign = elementwise(
-    "softsign", lambda m, x: x / (1 + m.abs(x)), lambda m, x, y: (1 - m.abs(y)) ** 2
+    "softsign", lambda m, x: x / (1.0 + m.abs(x)), lambda m, x, y: (1.0 - m.abs(y)) ** 2
 )
 logsigmoid = elementwise(
     "logsigmoid",
@@ -105,25 +105,27 @@ logsigmoid = elementwise(
 )
 _gelu = elementwise(
     "gelu",
-    lambda m, x: 0.5 * x * (1 + m.erf(x / math.sqrt(2))),
+    lambda m, x: 0.5 * x * (1.0 + m.erf(x / math.sqrt(2.0))),
     lambda m, x, y: (
-        0.5 * (1 + m.erf(x / math.sqrt(2))) + x * m.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+        0.5 * (1.0 + m.erf(x / math.sqrt(2.0))) + x * m.exp(-x * x / 2.0) / math.sqrt(2.0 * math.pi)
     ),
 )
 
 
 def _bend(x: Any) -> Any:
     """The argument of tanh in the approximation of gelu."""
-    return math.sqrt(2 / math.pi) * x * (1 + 0.044715 * x * x)  # x**3 is slow in NumPy
+    return math.sqrt(2.0 / math.pi) * x * (1.0 + 0.044715 * x * x)  # x**3 is slow in NumPy
 
 
 def _slope_of_gelu_tanh(m: Any, x: Any, y: Any) -> Any:
     t = m.tanh(_bend(x))
-    bent = math.sqrt(2 / math.pi) * (1 + 0.134145 * x * x)
-    return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * bent
+    bent = math.sqrt(2.0 / math.pi) * (1.0 + 0.134145 * x * x)
+    return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t**2) * bent
 
 
-_gelu_tanh = elementwise("gelu", lambda m, x: 0.5 * x * (1 + m.tanh(_bend(x))), _slope_of_gelu_tanh)
+_gelu_tanh = elementwise(
+    "gelu", lambda m, x: 0.5 * x * (1.0 + m.tanh(_bend(x))), _slope_of_gelu_tanh
+)
 
 TABLE: dict[str, Elementwise] = {
     name: rule for name, rule in list(vars().items()) if isinstance(rule, Elementwise)

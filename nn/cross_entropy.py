@@ -32,13 +32,13 @@ def _log(m: Any, p: Any) -> Any:
 
 def _log_of_rest(m: Any, p: Any) -> Any:
     """log(1 − p), but at least −100; log1p is exact where p is small."""
-    return m.where(p < 1, m.log1p(-m.where(p < 1, p, 0.0)), -100.0)
+    return m.where(p < 1.0, m.log1p(-m.where(p < 1.0, p, 0.0)), -100.0)
 
 
 bce = elementwise(
     "binary_cross_entropy",
-    lambda m, p, t: t * -_log(m, p) + (1 - t) * -_log_of_rest(m, p),
-    lambda m, p, t, y: (p - t) / m.maximum(p * (1 - p), 1e-12),
+    lambda m, p, t: t * -_log(m, p) + (1.0 - t) * -_log_of_rest(m, p),
+    lambda m, p, t, y: (p - t) / m.maximum(p * (1.0 - p), 1e-12),
     lambda m, p, t, y: _log_of_rest(m, p) - _log(m, p),
     symbol="bce",
 )
@@ -51,8 +51,8 @@ bce_with_logits = elementwise(
 )
 bce_with_logits_weighted = elementwise(
     "binary_cross_entropy_with_logits",
-    lambda m, x, t, *, pos_weight: pos_weight * t * m.softplus(-x) + (1 - t) * m.softplus(x),
-    lambda m, x, t, y, *, pos_weight: (1 - t) * m.sigmoid(x) - pos_weight * t * m.sigmoid(-x),
+    lambda m, x, t, *, pos_weight: pos_weight * t * m.softplus(-x) + (1.0 - t) * m.softplus(x),
+    lambda m, x, t, y, *, pos_weight: (1.0 - t) * m.sigmoid(x) - pos_weight * t * m.sigmoid(-x),
     lambda m, x, t, y, *, pos_weight: pos_weight * m.softplus(-x) - m.softplus(x),
     symbol="bce",
 )
@@ -68,7 +68,7 @@ kl = elementwise(
     lambda m, x, t: t * (m.log(m.where(m.equal(t, 0.0), 1.0, t)) - x),
     lambda m, x, t, y: -t,
     lambda m, x, t, y: m.where(
-        m.equal(t, 0.0), 0.0, m.log(m.where(m.equal(t, 0.0), 1.0, t)) + 1 - x
+        m.equal(t, 0.0), 0.0, m.log(m.where(m.equal(t, 0.0), 1.0, t)) + 1.0 - x
     ),
     symbol="kl",
 )
@@ -76,7 +76,7 @@ kl_of_logs = elementwise(
     "kl_div",
     lambda m, x, t: m.exp(t) * (t - x),
     lambda m, x, t, y: -m.exp(t),
-    lambda m, x, t, y: m.exp(t) * (t - x + 1),
+    lambda m, x, t, y: m.exp(t) * (t - x + 1.0),
     symbol="kl",
 )
 
@@ -85,13 +85,14 @@ kl_of_logs = elementwise(
 # Classes are an operand, though they get no gradient: a tape can be given others.
 
 
-_CLASSES, _UNSIGNED = np.dtype(np.int64), np.dtype(np.uint64)
+_CLASSES = np.dtype(np.int64)
+_numbers_to = lru_cache(maxsize=16)(np.arange)
 
 
-@lru_cache(maxsize=16)
-def _starts(rows: int, size: int) -> Array:
-    """Where each row begins in an array (rows, size), flattened."""
-    return np.arange(rows) * size
+def _elements(classes: Array, shape: tuple[int, ...]) -> Array:
+    """Where the element of each row's class stands in an array of this shape (rows, classes),
+    flattened. A ValueError says that one stands nowhere."""
+    return np.ravel_multi_index((_numbers_to(len(classes)), classes), shape)
 
 
 class _Rows:
@@ -102,7 +103,7 @@ class _Rows:
 
     x: Any = None
     target: Any = None
-    exponentials: Any = None  # e^(x − max x) and their sums; None where x is a node
+    exponentials: Any = None  # e^(x − max x), and their sums by rows; None where x is a node
 
     def __init__(
         self, weight: Array | None = None, ignore_index: int = -100, label_smoothing: float = 0.0
@@ -117,23 +118,29 @@ class _Rows:
         classes = target if target.ndim == 1 else target.reshape(-1)
         if classes.dtype is not _CLASSES:
             classes = classes.astype(_CLASSES)
-        self.number, size = len(classes), x.shape[1]
-        # Without its sign a negative number is a very large one: one look finds both.
-        outside = self.number and np.maximum.reduce(classes.view(_UNSIGNED)) >= size
-        if outside or 0 <= self.ignore_index < size:
-            counted = classes != self.ignore_index
-            wrong = classes[counted & ((classes < 0) | (classes >= size))]
-            if wrong.size:
-                raise IndexError(f"target {wrong[0]} is no class of 0 to {size - 1}")
-            classes = np.where(counted, classes, 0)
-            self.weights = self.counted = counted.astype(x.dtype)
+        self.number = len(classes)
+        if 0 <= self.ignore_index < x.shape[1]:
+            classes = self._leave_out(classes, x)
+        try:
+            self.elements = _elements(classes, x.shape)
+        except ValueError:  # not all are classes: some may say that their row is left out
+            classes = self._leave_out(classes, x)
+            self.elements = _elements(classes, x.shape)
         if self.weight is not None:
             self.weight = np.asarray(self.weight, x.dtype)
             each = self.weight[classes]
             self.weights = each if self.counted is None else each * self.counted
         if self.weights is not None:
             self.number = self.weights.sum()
-        self.elements = _starts(len(classes), size) + classes  # their places in x, flattened
+
+    def _leave_out(self, classes: Array, x: Any) -> Array:
+        """The classes, any class where a row is left out: then its weight is 0."""
+        counted, size = classes != self.ignore_index, x.shape[1]
+        wrong = classes[counted & ((classes < 0) | (classes >= size))]
+        if wrong.size:
+            raise IndexError(f"target {wrong[0]} is no class of 0 to {size - 1}")
+        self.weights = self.counted = counted.astype(x.dtype)
+        return np.where(counted, classes, 0)
 
     def seen(self, x: Any, target: Array) -> _Rows:
         """These rows of x and target: their own, or others if another batch was looked at since."""
@@ -158,12 +165,16 @@ class _Rows:
         return losses.reshape(self.target.shape)
 
     def spread(self, m: Any, g: Any, reduction: str) -> Any:
-        """What each row gets of the gradient of the reduced loss."""
+        """What each row gets of the gradient of the reduced loss: one number, or (N,)."""
         if reduction == "none":
-            return m.reshape(g, (-1, 1))
+            return m.reshape(g, (-1,))
         if reduction == "sum" or (self.counted is not None and not self.counted.any()):
             return g  # the mean of no rows is nan, but what is left out gets 0
-        return g / self.number
+        return m.share(g, self.number)
+
+    def smoothed_entropy(self, log_sums: Array, below: Array) -> Any:
+        """−Σ t·log p of each row, whose target is no single class."""
+        return (self.distributions() * (log_sums[:, None] - below)).sum(axis=1)
 
     def distributions(self) -> Array:
         """The distributions that the classes stand for, in proportion to what they count."""
@@ -180,19 +191,19 @@ class _Rows:
 
 
 def _smoothed(t: Any, s: float) -> Any:
-    return (1 - s) * t + s / t.shape[1] if s else t
+    return (1.0 - s) * t + s / t.shape[1] if s else t
 
 
 def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
     rows.look_at(x, target)
-    below, *rows.exponentials = silently(m.exponentials, x, (1,))
-    log_sums = np.log(rows.exponentials[1])
+    below, e = silently(m.exponentials, x, (1,))
+    sums = m.sum_of_columns(e)
+    rows.exponentials = e, sums
+    log_sums = np.log(sums)
     if rows.label_smoothing:
-        losses = silently(np.multiply, rows.distributions(), log_sums - below).sum(
-            axis=1
-        )  # 0 times inf
+        losses = silently(rows.smoothed_entropy, log_sums, below)
     else:
-        losses = log_sums.reshape(-1) - below.take(rows.elements)
+        losses = log_sums - below.take(rows.elements)
         if rows.weights is not None:
             losses = rows.weighted(losses)
     return rows.reduce(losses, reduction)
@@ -202,18 +213,20 @@ def _slope_of_classes(
     m: Any, g: Any, y: Any, x: Any, target: Any, *, rows: _Rows, reduction: str
 ) -> Any:
     rows = rows.seen(x, target)
+    share = rows.spread(m, g, reduction)
     if rows.exponentials is None:  # x is a node
         p = m.softmax(x, 1)
     else:
         e, sums = rows.exponentials
-        p = e / sums
         if rows.weights is None and not rows.label_smoothing:  # p − t, but t is 0 almost everywhere
-            p.put(rows.elements, p.take(rows.elements) - 1)
-            return p * rows.spread(m, g, reduction)
+            slope = e * (share / sums).reshape(-1, 1)
+            slope.put(rows.elements, slope.take(rows.elements) - share)
+            return slope
+        p = e / sums.reshape(-1, 1)
     t = rows.distributions()
     if rows.weights is not None:
         p = p * t.sum(axis=1, keepdims=True)
-    return (p - t) * rows.spread(m, g, reduction)
+    return (p - t) * m.reshape(share, (-1, 1))
 
 
 def _picked(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
@@ -230,7 +243,7 @@ def _slope_of_picked(
     rows = rows.seen(x, target)
     hot = np.zeros(x.shape, x.dtype)
     hot.put(rows.elements, -1 if rows.weights is None else -rows.weights)
-    return rows.spread(m, g, reduction) * hot
+    return m.reshape(rows.spread(m, g, reduction), (-1, 1)) * hot
 
 
 def _place(x: Any, target: Array) -> Any:
@@ -256,6 +269,7 @@ element_of_class = Structural(
 )
 for _rule in (cross_entropy_of_classes, negative_log_likelihood, element_of_class):
     _rule.mixed = True
+    _rule.lends = False
 cross_entropy_of_distribution = Structural(
     "cross_entropy",
     lambda m, x, t: -m.sum(t * m.log_softmax(x, 1), (1,)),
@@ -383,7 +397,7 @@ def cross_entropy(
             input, target, weight,
             ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing,
         )  # fmt: skip
-    if not 0 <= label_smoothing <= 1:
+    if not 0.0 <= label_smoothing <= 1.0:
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
     if weight is not None:
         weight = _like(weight, input)

@@ -24,8 +24,8 @@ from engine.tensor import operation
 squared_error = elementwise(
     "squared_error",
     lambda m, x, t: (x - t) * (x - t),
-    lambda m, x, t, y: 2 * (x - t),
-    lambda m, x, t, y: -2 * (x - t),
+    lambda m, x, t, y: 2.0 * (x - t),
+    lambda m, x, t, y: -2.0 * (x - t),
     symbol="(x−t)²",
 )
 absolute_error = elementwise(
@@ -61,22 +61,22 @@ smooth_l2 = elementwise(
 )
 quantile = elementwise(
     "quantile",
-    lambda m, x, t, *, q: m.where(t > x, q * (t - x), (1 - q) * (x - t)),
-    lambda m, x, t, y, *, q: m.where(m.equal(x, t), 0.5 - q, m.where(t > x, -q, 1 - q)),
-    lambda m, x, t, y, *, q: m.where(m.equal(x, t), q - 0.5, m.where(t > x, q, q - 1)),
+    lambda m, x, t, *, q: m.where(t > x, q * (t - x), (1.0 - q) * (x - t)),
+    lambda m, x, t, y, *, q: m.where(m.equal(x, t), 0.5 - q, m.where(t > x, -q, 1.0 - q)),
+    lambda m, x, t, y, *, q: m.where(m.equal(x, t), q - 0.5, m.where(t > x, q, q - 1.0)),
 )
 hinge = elementwise(
     "hinge",
-    lambda m, x, t: m.maximum(1 - t * x, 0.0),
-    lambda m, x, t, y: m.where(t * x < 1, -t, 0.0 * t),
-    lambda m, x, t, y: m.where(t * x < 1, -x, 0.0 * x),
+    lambda m, x, t: m.maximum(1.0 - t * x, 0.0),
+    lambda m, x, t, y: m.where(t * x < 1.0, -t, 0.0 * t),
+    lambda m, x, t, y: m.where(t * x < 1.0, -x, 0.0 * x),
     hard=True,
 )
 squared_hinge = elementwise(
     "squared_hinge",
-    lambda m, x, t: m.maximum(1 - t * x, 0.0) * m.maximum(1 - t * x, 0.0),
-    lambda m, x, t, y: -2 * t * m.maximum(1 - t * x, 0.0),
-    lambda m, x, t, y: -2 * x * m.maximum(1 - t * x, 0.0),
+    lambda m, x, t: m.maximum(1.0 - t * x, 0.0) * m.maximum(1.0 - t * x, 0.0),
+    lambda m, x, t, y: -2.0 * t * m.maximum(1.0 - t * x, 0.0),
+    lambda m, x, t, y: -2.0 * x * m.maximum(1.0 - t * x, 0.0),
     hard=True,
 )
 
@@ -107,12 +107,14 @@ def loss(m, x, t, *, reduction{names}):
 _SHARE = """
 def share(m, g, y, x, t, *, reduction{names}):
     if reduction == "mean":
-        g = g / prod(x.shape)
+        g = m.share(g, prod(x.shape))
     return vjp(m, g, None, x, t{given})"""
 
 
 class Reduced(Structural):
     """An elementwise loss and the mean, or the sum, of all its numbers, as one operation."""
+
+    lends = False
 
     def __init__(self, rule: Elementwise) -> None:
         text = {
