@@ -180,12 +180,12 @@ class Arrays:
 
     @staticmethod
     def sign(x: Array) -> Array:
-        return np.subtract(x > 0, x < 0, dtype=x.dtype)  # nan has none, as in PyTorch
+        return np.subtract(x > 0.0, x < 0.0, dtype=x.dtype)  # nan has none, as in PyTorch
 
     @staticmethod
     def sigmoid(x: Array) -> Array:
-        e = np.exp(-np.abs(x))  # never overflows
-        return np.maximum(e, x >= 0) / (1.0 + e)  # 1, or e, as e is at most 1
+        e = np.exp(-np.abs(x))  # never overflows, and where x < 0 it is e^x
+        return np.exp(np.minimum(x, 0.0)) / (1.0 + e)
 
     def softplus(self, x: Array) -> Array:
         return np.logaddexp(x, self.number(0.0))
@@ -230,7 +230,7 @@ class Arrays:
         return _minimum(x, axis=dim, keepdims=keepdim)
 
     @staticmethod
-    def exponentials(x: Array, dim: Dims) -> tuple[Array, Array]:
+    def exponentials(x: Array, dim: int | Dims) -> tuple[Array, Array]:
         """x − max x, and its exponentials, none of which overflows."""
         if not x.size:
             return x, x  # no numbers have no largest
@@ -299,11 +299,13 @@ class Arrays:
         return np.where(upstream == 0, upstream, contribution)  # a zero of the same dtype
 
     @staticmethod
+    def has_nan(x: Array) -> bool:
+        elements = x.ravel()
+        return math.isnan(elements.dot(elements))  # the sum of squares
+
+    @staticmethod
     def zero_slope_wins(local: Any, contribution: Array) -> Array:
         """0 where the local derivative of a mask is 0, even if the upstream gradient is inf."""
-        elements = contribution.ravel()
-        if not math.isnan(elements.dot(elements)):  # a sum of squares: is there any nan?
-            return contribution
         return np.where(local == 0, 0.0 * local, contribution)  # again a zero of the same dtype
 
     def sum_to(self, x: Array, like: Any) -> Array:

@@ -198,14 +198,17 @@ class Elementwise(Rule):
         return self._vjps[index]
 
 
-# Written out for the number of inputs: `*inputs` would take longer than many a derivative.
+# Written out for the number of inputs: `*inputs` would take longer than many a derivative. The
+# local derivative is given no name, so that NumPy may write the product into its memory.
 _VJP = """\
 def vjp(m, upstream, y, {inputs}, /{parameters}):
-    local = slope(m, {inputs}, y{keywords})
-    contribution = upstream * local  # the chain rule
+    contribution = upstream * {slope}  # the chain rule
 {unbounded}{mask}    return {contribution}"""
 _UNBOUNDED = "    contribution = m.zero_upstream_wins(upstream, contribution)\n"
-_MASK = "    contribution = m.zero_slope_wins(local, contribution)\n"
+_MASK = """\
+    if m.has_nan(contribution):
+        contribution = m.zero_slope_wins({slope}, contribution)
+"""
 
 
 def vjp_text(rule: Elementwise, index: int) -> str:
@@ -214,19 +217,21 @@ def vjp_text(rule: Elementwise, index: int) -> str:
     >>> from engine import ops
     >>> print(vjp_text(ops.relu, 0))
     def vjp(m, upstream, y, x0, /):
-        local = slope(m, x0, y)
-        contribution = upstream * local  # the chain rule
-        contribution = m.zero_slope_wins(local, contribution)
+        contribution = upstream * slope(m, x0, y)  # the chain rule
+        if m.has_nan(contribution):
+            contribution = m.zero_slope_wins(slope(m, x0, y), contribution)
         return contribution
     """
     alone = len(rule.inputs) == 1 and not rule.keywords  # nothing can have been broadcast
+    inputs = ", ".join(f"x{i}" for i in range(len(rule.inputs)))
+    parameters = ", **parameters" if rule.keywords else ""
+    slope = f"slope(m, {inputs}, y{parameters})"
     return _VJP.format(
-        inputs=", ".join(f"x{i}" for i in range(len(rule.inputs))),
-        index=index,
-        parameters=", **parameters" if rule.keywords else "",
-        keywords=", **parameters" if rule.keywords else "",
+        inputs=inputs,
+        parameters=parameters,
+        slope=slope,
         unbounded=_UNBOUNDED if rule.unbounded else "",
-        mask=_MASK if rule.masks[index] else "",
+        mask=_MASK.format(slope=slope) if rule.masks[index] else "",
         contribution="contribution" if alone else f"m.sum_to(contribution, x{index})",
     )
 

@@ -196,7 +196,7 @@ def _smoothed(t: Any, s: float) -> Any:
 
 def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
     rows.look_at(x, target)
-    below, e = silently(m.exponentials, x, (1,))
+    below, e = silently(m.exponentials, x, 1)
     sums = m.sum_of_columns(e)
     rows.exponentials = e, sums
     log_sums = np.log(sums)
@@ -401,14 +401,17 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
     if weight is not None:
         weight = _like(weight, input)
-    t = target.data if isinstance(target, Tensor) else np.asarray(target)
-    if t.dtype.kind == "f":
-        return _of_distributions(input, target, weight, reduction, label_smoothing)
-    _check_classes("cross_entropy", input.data.shape, t, weight)
+    x, t = input.data, target.data if isinstance(target, Tensor) else np.asarray(target)
+    usual = t.dtype is _CLASSES and x.ndim == 2 and t.ndim == 1 and len(t) == len(x)
+    if not usual or weight is not None:
+        if t.dtype.kind == "f":
+            return _of_distributions(input, target, weight, reduction, label_smoothing)
+        _check_classes("cross_entropy", x.shape, t, weight)
+        input = _rows_of(input)
     parameters = {"rows": _Rows(weight, ignore_index, label_smoothing), "reduction": reduction}
     # As cross_entropy_of_classes(..., **parameters), which would check them once more.
     classes = target if isinstance(target, Tensor) else t
-    return operation(cross_entropy_of_classes)(_rows_of(input), classes, parameters)
+    return operation(cross_entropy_of_classes)(input, classes, parameters)
 
 
 def _of_distributions(

@@ -89,7 +89,7 @@ class Optimizer:
                     continue
                 if grad.__class__ is not ndarray or (
                     grad.strides != data.strides
-                    or grad.shape != data.shape
+                    or grad.size != data.size  # and so, with the same strides, the same shape
                     or grad.dtype is not data.dtype
                 ):
                     grad = _in_order(grad, p)
