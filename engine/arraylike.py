@@ -174,7 +174,7 @@ class ArrayLike(Node):
 
 def plain_operand(x: Any, rule: Rule | None = None) -> Any:
     """An operand without its node: an array, or a Python number, which never promotes."""
-    if x.__class__ is float or x.__class__ is int or x.__class__ is bool:
+    if type(x) is float or type(x) is int or type(x) is bool:
         return x
     if isinstance(x, ArrayLike):
         return x._data

@@ -63,7 +63,7 @@ def _affine(m: Any, x: Any, w: Any, b: Any) -> Any:
     if b.ndim != 1 or len(b) != len(w):
         raise ValueError(f"bias has shape {b.shape}, expected {w.shape[:1]}")
     try:
-        y = m.mm(x, w.T) if x.ndim == 2 else m.matmul(x, w.T)
+        y = x.dot(w.T) if x.ndim == 2 else np.matmul(x, w.T)
     except ValueError:
         raise ValueError(_misfit(x.shape, w.shape)) from None
     y += b  # in place: the product is nobody else's yet

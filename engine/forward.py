@@ -20,7 +20,7 @@ def forward(
         y = rule.forward(ARRAYS[dtype], *inputs, **parameters)
     except (ValueError, IndexError) as error:
         raise explained(error, rule, inputs) from None
-    if y.__class__ is not np.ndarray or dtype.kind != "f":
+    if type(y) is not np.ndarray or dtype.kind != "f":
         y = np.asarray(y)
         if dtype.kind != "f" and isinstance(rule, Elementwise):
             y = y.astype(dtype)  # a 0.0 in the rule makes no floats of integers
@@ -37,11 +37,11 @@ def explained(error: Exception, rule: Rule, inputs: Sequence[Any]) -> Exception:
 
 def prepared(rule: Rule, inputs: list[Any]) -> tuple[list[Any], np.dtype[Any]]:
     """Plain inputs in the dtype that the rule takes them in."""
-    dtype, *others = dict.fromkeys(x.dtype for x in inputs if x.__class__ is np.ndarray)
+    dtype, *others = dict.fromkeys(x.dtype for x in inputs if type(x) is np.ndarray)
     if dtype.kind != "f" or (others and not rule.mixed):
         dtype = _promote(inputs, rule)
     if rule.unbounded:  # 1 / 0 is inf for NumPy's numbers, and an error for Python's
-        inputs = [x if x.__class__ is np.ndarray else dtype.type(x) for x in inputs]
+        inputs = [x if type(x) is np.ndarray else dtype.type(x) for x in inputs]
     return inputs, dtype
 
 
@@ -51,6 +51,6 @@ def _promote(inputs: list[Any], rule: Rule) -> np.dtype[Any]:
     if dtype.kind != "f" and not rule.keeps_integers:
         dtype = get_default_dtype()
     for i, x in enumerate(inputs):
-        if x.__class__ is np.ndarray and x.dtype is not dtype:
+        if type(x) is np.ndarray and x.dtype is not dtype:
             inputs[i] = x.astype(dtype)
     return dtype

@@ -138,7 +138,11 @@ class Floats:
 
 
 class Arrays:
-    """NumPy, for results of one dtype: a plain number in a rule never promotes float32."""
+    """NumPy, for results of one dtype: a plain number in a rule never promotes float32.
+
+    What every training step calls is a method even where it looks at nothing of this object, as
+    CPython finds methods, but not static methods, without a search.
+    """
 
     pi = math.pi
     e = math.e
@@ -191,7 +195,7 @@ class Arrays:
         return np.logaddexp(x, self.number(0.0))
 
     def where(self, condition: Any, a: Any, b: Any) -> Any:
-        if a.__class__ is float and b.__class__ is float:
+        if type(a) is float and type(b) is float:
             if a == 0.0 and b == 1.0:  # the mask itself: np.where takes three times as long
                 return np.logical_not(condition).astype(self.dtype)
             if a == 1.0 and b == 0.0:
@@ -203,18 +207,15 @@ class Arrays:
     def sum(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return _add(x, axis=dim, keepdims=keepdim)
 
-    @staticmethod
-    def share(g: Array, number: float) -> Any:
+    def share(self, g: Array, number: float) -> Any:
         """What each of so many gets of a gradient. [()] makes a number of an array without
         dimensions, whose arithmetic takes several times as long."""
         return g[()] / number
 
-    @staticmethod
-    def sum_of_rows(x: Array) -> Array:
+    def sum_of_rows(self, x: Array) -> Array:
         return _ones(len(x), x.dtype).dot(x)  # takes less time than a sum
 
-    @staticmethod
-    def sum_of_columns(x: Array) -> Array:
+    def sum_of_columns(self, x: Array) -> Array:
         return x.dot(_ones(x.shape[1], x.dtype))
 
     @staticmethod
@@ -229,8 +230,7 @@ class Arrays:
     def amin(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return _minimum(x, axis=dim, keepdims=keepdim)
 
-    @staticmethod
-    def exponentials(x: Array, dim: int | Dims) -> tuple[Array, Array]:
+    def exponentials(self, x: Array, dim: int | Dims) -> tuple[Array, Array]:
         """x − max x, and its exponentials, none of which overflows."""
         if not x.size:
             return x, x  # no numbers have no largest
@@ -298,8 +298,7 @@ class Arrays:
         """0 where the upstream gradient is exactly 0, even if the local derivative is inf."""
         return np.where(upstream == 0, upstream, contribution)  # a zero of the same dtype
 
-    @staticmethod
-    def has_nan(x: Array) -> bool:
+    def has_nan(self, x: Array) -> bool:
         elements = x.ravel()
         return math.isnan(elements.dot(elements))  # the sum of squares
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from engine.node import Node
-from engine.readings import ARRAYS
 from engine.rule import Rule
 
 # --- an operation -------------------------------------------------------------------------------
@@ -34,7 +33,7 @@ def operation({arguments}):
         y = forward(m, {inputs}{keywords})
     except (ValueError, IndexError) as error:
         raise explained(error, rule, ({inputs},)) from None
-    if y.__class__ is not ndarray:
+    if type(y) is not ndarray:
         y = asarray(y)
     which = {which}
     if not which:
@@ -45,8 +44,9 @@ def operation({arguments}):
     node.label = ""
     node.rule = rule
     node.serial = serial()
+    node.met_in = None
     node.operands = ({nodes},)
-    node.arrays = (y, {inputs})
+    node.arrays = (m, y, {inputs})
     node.send = sends[which]
     node.arguments = {parameters}
     node._requires_grad = True
@@ -81,7 +81,7 @@ def operation_text(rule: Rule) -> str:
             y = forward(m, x0, x1)
         except (ValueError, IndexError) as error:
             raise explained(error, rule, (x0, x1,)) from None
-        if y.__class__ is not ndarray:
+        if type(y) is not ndarray:
             y = asarray(y)
         which = input._requires_grad + 2 * other._requires_grad
         if not which:
@@ -92,14 +92,16 @@ def operation_text(rule: Rule) -> str:
         node.label = ""
         node.rule = rule
         node.serial = serial()
+        node.met_in = None
         node.operands = (input, other,)
-        node.arrays = (y, x0, x1)
+        node.arrays = (m, y, x0, x1)
         node.send = sends[which]
         node.arguments = NOTHING
         node._requires_grad = True
         return node
     """
     places = range(len(rule.inputs))
+    alike = places[:1] if rule.mixed else places  # operands that must have one dtype
     nodes = [_ARGUMENTS.get(i, f"n{i}") for i in places]
     indent = "\n        "
     return _OPERATION.format(
@@ -107,8 +109,8 @@ def operation_text(rule: Rule) -> str:
         nodes=", ".join(nodes),
         inputs=_each("x{}", places),
         arrays=indent.join(f"x{i} = {n}._data" for i, n in enumerate(nodes)),
-        dtypes=indent.join(f"d{i} = x{i}.dtype" for i in places),
-        other_dtypes="" if rule.mixed else "".join(f" or d{i} is not d0" for i in places[1:]),
+        dtypes=indent.join(f"d{i} = x{i}.dtype" for i in alike),
+        other_dtypes="".join(f" or d{i} is not d0" for i in alike[1:]),
         which=" + ".join(f"{2**i} * {n}._requires_grad" for i, n in enumerate(nodes))[4:],
         parameters="parameters" if rule.keywords else "NOTHING",
         keywords=_keywords(rule),
@@ -118,61 +120,59 @@ def operation_text(rule: Rule) -> str:
 # --- its way back -------------------------------------------------------------------------------
 
 _SENDING = """\
-def send(node, met, waiting):
+def send(node, this, waiting):
     upstream = node.grad{parameters}
     {nodes} = node.operands
-    y, {arrays} = node.arrays
-    m = ARRAYS[y.dtype]"""
+    m, y, {arrays} = node.arrays"""
 _TO_ALL = """
     for i in node.places:
         n = nodes[i]
         x = arrays[i]"""
-# A leaf adds to what it has. Another node's gradient is replaced by what it gets first in a pass (it
-# is then met, and waits to send) and added to by the rest. NumPy has one object for each native
+# A leaf adds to what it has. Another node's gradient is replaced by what it gets first in this pass
+# (it is then met, and waits to send) and added to by the rest. NumPy has one object for each native
 # dtype, so that `is` will do; what is not native goes the way of `in_general`.
 _EDGE = """
     if {n}._data is not {x}:
         node._check_in_place({i})
     g = {vjp}(m, upstream, y, {inputs})
-    if g.__class__ is not ndarray or g.dtype is not {x}.dtype:
-        g = asarray(g, {x}.dtype)
+    if type(g) is not ndarray or g.dtype is not m.dtype:
+        g = asarray(g, m.dtype)
     if {n}.rule is None:
         if {n}.grad is not None:
             g = asarray({n}.grad + g)
-{copy}    elif {n}.serial in met:
+{copy}    elif {n}.met_in is this:
         g = asarray({n}.grad + g)
     else:
-        met[{n}.serial] = {n}
-        push(waiting, {n}.serial)
+        {n}.met_in = this
+        push(waiting, ({n}.serial, {n}))
     {n}.grad = g"""
 
 
 def sending_text(rule: Rule, places: Sequence[int]) -> str:
     """The text of the function that sends a node's gradient to the operands at `places`.
 
-    What an operand gets first replaces its gradient, that of a leaf excepted; `met` says who was
-    given something in this pass. An operand that is not a leaf then waits to send in its turn.
+    What an operand gets first in `this` pass replaces its gradient, that of a leaf excepted. An
+    operand that is not a leaf then waits to send in its turn.
 
     >>> from engine import ops
     >>> print(sending_text(ops.mul, [1]))
-    def send(node, met, waiting):
+    def send(node, this, waiting):
         upstream = node.grad
         n0, n1, = node.operands
-        y, x0, x1 = node.arrays
-        m = ARRAYS[y.dtype]
+        m, y, x0, x1 = node.arrays
         if n1._data is not x1:
             node._check_in_place(1)
         g = vjp1(m, upstream, y, x0, x1)
-        if g.__class__ is not ndarray or g.dtype is not x1.dtype:
-            g = asarray(g, x1.dtype)
+        if type(g) is not ndarray or g.dtype is not m.dtype:
+            g = asarray(g, m.dtype)
         if n1.rule is None:
             if n1.grad is not None:
                 g = asarray(n1.grad + g)
-        elif n1.serial in met:
+        elif n1.met_in is this:
             g = asarray(n1.grad + g)
         else:
-            met[n1.serial] = n1
-            push(waiting, n1.serial)
+            n1.met_in = this
+            push(waiting, (n1.serial, n1))
         n1.grad = g
     """
     names = {"copy": _copy_if_lent(rule, "upstream", "elif", " " * 8)}
@@ -235,8 +235,8 @@ def program_text(
             x1 = fitting(n1, shape1, d1)
         x2 = asarray(forward2(m2, x0, x1))
         g2 = seed(None)
-        g = vjp2_0(r2, g2, x2, x0, x1)
-        if g.__class__ is not ndarray or g.dtype is not d0:
+        g = vjp2_0(m2, g2, x2, x0, x1)
+        if type(g) is not ndarray or g.dtype is not d0:
             g = asarray(g, d0)
         g0 = n0.grad = g
         return x2.item()
@@ -260,8 +260,7 @@ class _Graph:
     """The lines of a program, and what the names in them stand for.
 
     Of the node with the number i, x{i} is the array, d{i} its dtype, g{i} the gradient, m{i} the
-    reading of its forward pass, r{i} that of its way back; c{i}_{k} is a plain operand, p{i}_{name}
-    a parameter.
+    reading of its rule; c{i}_{k} is a plain operand, p{i}_{name} a parameter.
     """
 
     def __init__(self, number: dict[Any, int], sync: bool) -> None:
@@ -283,12 +282,11 @@ class _Graph:
 
     def forward(self, node: Any) -> None:
         i, rule = self.number[node], node.rule
-        # That of the operation: operands that require a gradient have it, or are cast to it.
-        dtype = node.inputs[node.places[0]].dtype
+        dtype = node.reading.dtype
         operands = [self._operand(node, place) for place in range(len(node.operands))]
         keywords = "".join(f", {name}=p{i}_{name}" for name in node.arguments)
         self.names |= {f"p{i}_{name}": value for name, value in node.arguments.items()}
-        self.names |= {f"d{i}": node.dtype, f"m{i}": ARRAYS[dtype], f"forward{i}": rule.forward}
+        self.names |= {f"d{i}": node.dtype, f"m{i}": node.reading, f"forward{i}": rule.forward}
         arrays = ", ".join(operands)
         dtypes = [self.names[f"d{self.number[x]}"] for x in node.operands if self._has(x)]
         if rule.mixed or all(d == dtype for d in dtypes):
@@ -300,7 +298,7 @@ class _Graph:
             call, arrays = f"forward(rule{i}, d, xs{i}, p{i})", f"*xs{i}"
         self.lines += [f"x{i} = {call}"]
         if self.sync:
-            self.lines += [f"n{i}._data = x{i}", f"n{i}.arrays = (x{i}, {arrays})"]
+            self.lines += [f"n{i}._data = x{i}", f"n{i}.arrays = (m{i}, x{i}, {arrays})"]
         self.inputs[node] = arrays + keywords
 
     def _has(self, operand: Any) -> bool:
@@ -317,13 +315,12 @@ class _Graph:
 
     def backward(self, node: Any) -> None:
         i = self.number[node]
-        self.names[f"r{i}"] = ARRAYS[node.dtype]
         for place, operand in node.active:
             j = self.number[operand]
             self.names[f"vjp{i}_{place}"] = node.rule.vjp(place)
             self.lines += [
-                f"g = vjp{i}_{place}(r{i}, g{i}, x{i}, {self.inputs[node]})",
-                f"if g.__class__ is not ndarray or g.dtype is not d{j}:",
+                f"g = vjp{i}_{place}(m{i}, g{i}, x{i}, {self.inputs[node]})",
+                f"if type(g) is not ndarray or g.dtype is not d{j}:",
                 f"    g = asarray(g, d{j})",
             ]
             if operand in self.met:

@@ -17,7 +17,7 @@ from engine.dimensions import unpacked
 from engine.dtypes import get_default_dtype
 from engine.forward import explained, forward, prepared
 from engine.node import Node, plain, recording, watching
-from engine.readings import ARRAYS, FLOATING, Array
+from engine.readings import ARRAYS, FLOATING, Array, Arrays
 from engine.rule import Elementwise, Rule
 from engine.source import Method, function
 
@@ -72,7 +72,7 @@ class _Sends(dict[int, Callable[..., None]]):
 @lru_cache(maxsize=4096)
 def sending(rule: Rule, places: tuple[int, ...]) -> Callable[..., None]:
     """The function that adds a node's contributions to the `.grad` of its operands at `places`."""
-    names = {"ARRAYS": ARRAYS, "asarray": np.asarray, "ndarray": np.ndarray, "push": heappush}
+    names = {"asarray": np.asarray, "ndarray": np.ndarray, "push": heappush}
     names |= {"vjp": rule.vjp} if rule.variadic else {f"vjp{i}": rule.vjp(i) for i in places}
     send = function(straight.sending_text(rule, places), f"{rule.name}, send", names)
     send.places = places  # type: ignore[attr-defined]
@@ -108,7 +108,8 @@ def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]
     node.rule = rule
     node.operands = _with_casts(operands, inputs, edges)
     node.serial = _serial()  # after the casts: they are older than who uses them
-    node.arrays = (y, *inputs)
+    node.met_in = None
+    node.arrays = (ARRAYS[dtype], y, *inputs)
     node.send = sending(rule, tuple(i for i, _ in edges))
     node.arguments = parameters
     node._requires_grad = True
@@ -150,10 +151,11 @@ class Tensor(ArrayLike):
     array([[2., 4.]])
     """
 
-    # `arrays` are the result and the inputs of the forward pass: a gradient never depends on what
-    # happened to `.data` since. `operands` are the nodes and plain data that the inputs came from.
+    # `arrays` are what the rule is read with, and the result and the inputs of the forward pass: a
+    # gradient never depends on what happened to `.data` since. `operands` are the nodes and plain data that the inputs came from.
     # `send` sends the gradient to those that require one (`send.places`). `serial` is lower the
-    # newer a node is, and says whose turn it is; a leaf has none, for it never waits.
+    # newer a node is, and says whose turn it is; `met_in` is the last backward pass that gave it a
+    # gradient. A leaf has neither, for it never waits.
     __slots__ = (
         "__weakref__",
         "_data",
@@ -162,6 +164,7 @@ class Tensor(ArrayLike):
         "arrays",
         "grad",
         "label",
+        "met_in",
         "operands",
         "rule",
         "send",
@@ -175,6 +178,7 @@ class Tensor(ArrayLike):
     operands: tuple[Any, ...]
     arrays: tuple[Any, ...]
     serial: int
+    met_in: object
     send: Any
 
     def __init__(
@@ -187,7 +191,7 @@ class Tensor(ArrayLike):
         self.requires_grad_(requires_grad)
 
     def _set_data(self, value: Any) -> None:
-        if value.__class__ is not np.ndarray:
+        if type(value) is not np.ndarray:
             value = value._data if isinstance(value, Tensor) else np.asarray(value)
         if value.dtype is not self._data.dtype and value.dtype.kind != "f":
             if value.dtype.kind not in "biu":
@@ -229,12 +233,17 @@ class Tensor(ArrayLike):
     @property
     def output(self) -> Array:
         """The array of the forward pass."""
-        return self.arrays[0]
+        return self.arrays[1]
 
     @property
     def inputs(self) -> tuple[Any, ...]:
         """The plain data that the operation was done with."""
-        return self.arrays[1:]
+        return self.arrays[2:]
+
+    @property
+    def reading(self) -> Arrays:
+        """The namespace that the rule is read in: that of the dtype of its operands."""
+        return self.arrays[0]
 
     @property
     def active(self) -> list[tuple[int, Tensor]]:
@@ -246,20 +255,22 @@ class Tensor(ArrayLike):
             self._collect(gradient)
             return
         # Newest first: when it is a node's turn, all who use it have sent to it.
-        met, waiting = {self.serial: self}, [self.serial]
+        this = object()
+        waiting: list[tuple[int, Tensor]] = []
         if watch is None:
             self.grad = gradient
+            node = self
             while True:
+                node.send(node, this, waiting)
                 if not waiting:
                     return
-                node = met[heappop(waiting)]
-                node.send(node, met, waiting)
+                _, node = heappop(waiting)
         nodes: list[Any] = backprop.order(self)
         for each in nodes:  # the gradients of the pass before are not what is watched
             each.grad = None
         self.grad = gradient
         for each in watch.following(nodes, backprop.grad_of):
-            each.send(each, met, waiting)
+            each.send(each, this, waiting)
 
     def _collect(self, gradient: Array) -> None:
         self.grad = gradient if self.grad is None else np.asarray(self.grad + gradient)
@@ -268,7 +279,7 @@ class Tensor(ArrayLike):
         if self.operands[index]._data is not self.inputs[index]:
             self._check_in_place(index)
         assert self.rule is not None
-        m = ARRAYS[self.output.dtype]
+        m = self.reading
         contribution = self.rule.pull(index, m, upstream, self.inputs, self.output, self.arguments)
         return np.asarray(contribution, self.inputs[index].dtype)
 
@@ -288,9 +299,8 @@ class Tensor(ArrayLike):
     def local(self, index: int) -> Any:
         if not isinstance(self.rule, Elementwise):
             return None
-        m = ARRAYS[self.output.dtype]
         with np.errstate(all="ignore"):  # backward is silent, and who looks at it
-            local = self.rule.local(index, m, self.inputs, self.output, self.arguments)
+            local = self.rule.local(index, self.reading, self.inputs, self.output, self.arguments)
         return np.broadcast_to(np.asarray(local, self.output.dtype), self.output.shape)
 
     def formula(self, index: int) -> tuple[str, str] | None:

@@ -29,7 +29,7 @@ _REFUSALS = (ZeroDivisionError, OverflowError, ValueError, TypeError)
 
 def _float(x: Any) -> float:
     """`x` as a float, if it is a real number; a message that helps, if not."""
-    if x.__class__ is float:
+    if type(x) is float:
         return x
     if isinstance(x, Real) or (
         isinstance(x, (np.ndarray, np.generic)) and x.ndim == 0 and x.dtype.kind in "biuf"
@@ -48,7 +48,7 @@ def _float(x: Any) -> float:
 
 def _operand(x: Any) -> tuple[Any, float, bool]:
     """What to keep of an operand, its number, and whether it gets a gradient."""
-    if x.__class__ is float:
+    if type(x) is float:
         return x, x, False
     if isinstance(x, Value):
         return x, x._data, x.requires_grad
@@ -153,7 +153,7 @@ class Value(Node):
 
     @data.setter
     def data(self, value: Any) -> None:
-        self._data = value if value.__class__ is float else _float(value)
+        self._data = value if type(value) is float else _float(value)
         if self.rule is None:
             self.a = True  # a leaf has no operands; here it says that its number was replaced
 
@@ -342,7 +342,7 @@ class Value(Node):
         return self
 
     def __pow__(self, exponent: Any) -> Value:
-        if exponent.__class__ is int or exponent.__class__ is float:  # often, and soon chosen
+        if type(exponent) is int or type(exponent) is float:  # often, and soon chosen
             return self.apply(ops.TABLE["_power"], (self,), {"exponent": exponent})
         return choosing.pow(self, exponent)
 

@@ -17,7 +17,7 @@ from engine.rule import Elementwise
 
 _HEAD = "def operation({nodes}):"
 _OPERAND = """
-    if {i}.__class__ is Value:
+    if type({i}) is Value:
         x_{i} = {i}._data
         active_{i} = True
     else:
@@ -55,12 +55,12 @@ def written_out(rule: Elementwise) -> str:
     >>> from engine import ops
     >>> print(written_out(ops.mul))
     def operation(a, b):
-        if a.__class__ is Value:
+        if type(a) is Value:
             x_a = a._data
             active_a = True
         else:
             a, x_a, active_a = operand(a)
-        if b.__class__ is Value:
+        if type(b) is Value:
             x_b = b._data
             active_b = True
         else:
@@ -91,7 +91,7 @@ def written_out(rule: Elementwise) -> str:
             d_a = slopes[0](FLOATS, x_a, y)
         except REFUSALS:
             y = None
-        if y.__class__ is not float or d_a.__class__ is not float:
+        if type(y) is not float or type(d_a) is not float:
             y, d_a = reread(rule, x_a)
     """
     places = "ab"[: len(rule.inputs)]
@@ -115,7 +115,7 @@ def written_out(rule: Elementwise) -> str:
             derivatives=", ".join(f"d_{i}" for i in places),
             computations=indent.join(f"{n} = {text or calls[n]}" for n, text in computed.items()),
             refused=called[0] if called else "",
-            not_floats=" or ".join(f"{name}.__class__ is not float" for name in called),
+            not_floats=" or ".join(f"type({name}) is not float" for name in called),
             active=" or ".join(f"active_{i}" for i in places),
             b="b" if "b" in places else "None",
             db="d_b if active_b else None" if "b" in places else "None",

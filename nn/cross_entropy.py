@@ -392,7 +392,7 @@ def cross_entropy(
     >>> round(loss.item(), 6), x.grad.round(6).tolist()
     (0.41703, [[-0.340999, 0.242433, 0.098566]])
     """
-    if input.__class__ is not Tensor and values.given("cross_entropy", input):
+    if type(input) is not Tensor and values.given("cross_entropy", input):
         return values.cross_entropy(
             input, target, weight,
             ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing,
@@ -401,7 +401,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, expected 0 to 1")
     if weight is not None:
         weight = _like(weight, input)
-    x, t = input.data, target.data if isinstance(target, Tensor) else np.asarray(target)
+    x, t = input.data, target._data if isinstance(target, Tensor) else np.asarray(target)
     usual = t.dtype is _CLASSES and x.ndim == 2 and t.ndim == 1 and len(t) == len(x)
     if not usual or weight is not None:
         if t.dtype.kind == "f":

@@ -83,20 +83,20 @@ class Optimizer:
                 grad = p.grad
                 if grad is None:
                     continue
-                data = p.data
-                if data.__class__ is not ndarray:
-                    p.data = update(data, -grad if maximize else grad, state[p], group)
-                    continue
-                if grad.__class__ is not ndarray or (
-                    grad.strides != data.strides
-                    or grad.size != data.size  # and so, with the same strides, the same shape
-                    or grad.dtype is not data.dtype
-                ):
+                data = p._data
+                if type(grad) is ndarray:
+                    if (
+                        grad.strides != data.strides
+                        or grad.size != data.size  # and so, with the same strides, the same shape
+                        or grad.dtype is not data.dtype
+                    ):
+                        grad = _in_order(grad, p)
+                elif type(data) is ndarray:
                     grad = _in_order(grad, p)
                 after = update(data, -grad if maximize else grad, state[p], group)
-                if after.__class__ is ndarray and after is not data:
+                if type(after) is ndarray and after is not data:
                     p._data = after  # as p.data = after, which would ask the same
-                else:  # of a tensor without dimensions a number, or what a user's update returns
+                else:  # a number, or what a user's update returns
                     p.data = after
         return loss
 

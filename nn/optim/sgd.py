@@ -67,7 +67,7 @@ class SGD(Optimizer):
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
         rate = _downhill(group["lr"])
-        step: Any = grad * (rate.number if grad.__class__ is float else rate[grad.dtype])
+        step: Any = grad * (rate.number if type(grad) is float else rate[grad.dtype])
         step += data
         return step
 
