@@ -215,9 +215,6 @@ class Arrays:
     def sum_of_rows(self, x: Array) -> Array:
         return _ones(len(x), x.dtype).dot(x)  # takes less time than a sum
 
-    def sum_of_columns(self, x: Array) -> Array:
-        return x.dot(_ones(x.shape[1], x.dtype))
-
     @staticmethod
     def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return x.mean(axis=dim, keepdims=keepdim)
@@ -230,19 +227,18 @@ class Arrays:
     def amin(x: Array, dim: Dims, keepdim: bool = False) -> Array:
         return _minimum(x, axis=dim, keepdims=keepdim)
 
-    def exponentials(self, x: Array, dim: int | Dims) -> tuple[Array, Array]:
+    @staticmethod
+    def _exponentials(x: Array, dim: Dims) -> tuple[Array, Array]:
         """x − max x, and its exponentials, none of which overflows."""
-        if not x.size:
-            return x, x  # no numbers have no largest
-        below = x - _maximum(x, dim, None, None, True)
+        below = x - _maximum(x, axis=dim, keepdims=True, initial=-np.inf)
         return below, np.exp(below)
 
     def softmax(self, x: Array, dim: Dims) -> Array:
-        _, e = silently(self.exponentials, x, dim)  # inf − inf: nan, without a word
+        _, e = silently(self._exponentials, x, dim)  # inf − inf: nan, without a word
         return e / _add(e, axis=dim, keepdims=True)
 
     def log_softmax(self, x: Array, dim: Dims) -> Array:
-        below, e = silently(self.exponentials, x, dim)
+        below, e = silently(self._exponentials, x, dim)
         return below - silently(np.log, _add(e, axis=dim, keepdims=True))  # of no numbers log 0
 
     @staticmethod
