@@ -14,40 +14,36 @@ text        symbols                     the formula on an edge (`engine.formula`
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from contextvars import Context
-from functools import lru_cache
 from types import EllipsisType, NoneType
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...]
-T = TypeVar("T")
 
-
-# A context in which NumPy is silent. `np.errstate` makes one anew each time, which takes longer than
-# an operation on small arrays.
 _SILENT = Context()
 _SILENT.run(np.seterr, all="ignore")
 
-
-def silently(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function without NumPy's warnings of overflow, division by zero and the like.
-
-    In there all context variables have their defaults: `recording` and `watching` are to be asked
-    before.
-    """
-    return _SILENT.copy().run(function, *arguments)
-
+# `silent().run(function, ...)` calls a function without NumPy's warnings of overflow, division by
+# zero and the like, in less time than `np.errstate`, which makes its context anew. In there all
+# context variables have their defaults: `recording` and `watching` are to be asked before.
+silent = _SILENT.copy
 
 _erf = np.frompyfunc(math.erf, 1, 1)
 
 
-@lru_cache(maxsize=16)
-def _ones(shape: Any, dtype: Any) -> Array:
-    return np.ones(shape, dtype)
+class _Ones(dict[int, Array]):
+    """Vectors of ones by their length; not all that there ever were."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+
+    def __missing__(self, length: int) -> Array:
+        if len(self) == 16:
+            self.clear()
+        return self.setdefault(length, np.ones(length, self.dtype))
 
 
 # x.sum, x.max and x.min without the functions of Python's that are around them.
@@ -178,6 +174,7 @@ class Arrays:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype, self.number = dtype, dtype.type
+        self._ones = _Ones(dtype)
 
     def erf(self, x: Array) -> Array:
         return np.asarray(_erf(x)).astype(self.dtype)  # NumPy has none
@@ -213,7 +210,7 @@ class Arrays:
         return g[()] / number
 
     def sum_of_rows(self, x: Array) -> Array:
-        return _ones(len(x), x.dtype).dot(x)  # takes less time than a sum
+        return self._ones[len(x)].dot(x)  # takes less time than a sum
 
     @staticmethod
     def mean(x: Array, dim: Dims, keepdim: bool = False) -> Array:
@@ -234,12 +231,12 @@ class Arrays:
         return below, np.exp(below)
 
     def softmax(self, x: Array, dim: Dims) -> Array:
-        _, e = silently(self._exponentials, x, dim)  # inf − inf: nan, without a word
+        _, e = silent().run(self._exponentials, x, dim)  # inf − inf: nan, without a word
         return e / _add(e, axis=dim, keepdims=True)
 
     def log_softmax(self, x: Array, dim: Dims) -> Array:
-        below, e = silently(self._exponentials, x, dim)
-        return below - silently(np.log, _add(e, axis=dim, keepdims=True))  # of no numbers log 0
+        below, e = silent().run(self._exponentials, x, dim)
+        return below - silent().run(np.log, _add(e, axis=dim, keepdims=True))  # of none log 0
 
     @staticmethod
     def logsumexp(x: Array, dim: Dims, keepdim: bool = False) -> Array:

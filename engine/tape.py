@@ -18,7 +18,7 @@ from engine.backprop import order
 from engine.formula import Expression, read
 from engine.forward import forward, prepared
 from engine.node import Node
-from engine.readings import FLOAT64, Array, silently
+from engine.readings import FLOAT64, Array, silent
 from engine.source import function
 from engine.value import Value
 
@@ -61,12 +61,12 @@ class Tape:
         The leaves' `.grad` is overwritten, not added to. Other shapes, and another
         precision, raise ValueError.
         """
-        return silently(self._program.replay)
+        return silent().run(self._program.replay)
 
     def sync(self) -> None:
         """Replay so that the nodes in between have their data and gradients, too, to be drawn: the
         graph is then as if it had been built from the leaves' present data."""
-        silently(self._program.sync)
+        silent().run(self._program.sync)
 
 
 Call = Callable[[], Any]

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine import Tensor
 from engine.node import plain
-from engine.readings import Array, silently
+from engine.readings import Array, silent
 from engine.rule import Structural, elementwise
 from engine.shape import permute
 from engine.tensor import operation
@@ -103,6 +103,8 @@ class _Rows:
 
     x: Any = None
     target: Any = None
+    weights: Any = None  # what each row counts; None if each counts 1
+    counted: Any = None  # 0 for a row that is left out, else 1; None if none is
     exponentials: Any = None  # e^(x − max x), (C, N), and their sums (N,); None where x is a node
 
     def __init__(
@@ -114,7 +116,7 @@ class _Rows:
 
     def look_at(self, x: Any, target: Array) -> None:
         self.x, self.target, self.exponentials = x, target, None
-        self.weights = self.counted = None  # 1 or 0 for each row; None if all count
+        self.weights = self.counted = None
         classes = target if target.ndim == 1 else target.reshape(-1)
         if classes.dtype is not _CLASSES:
             classes = classes.astype(_CLASSES)
@@ -192,22 +194,22 @@ def _smoothed(t: Any, s: float, size: int) -> Any:
     return (1.0 - s) * t + s / size if s else t
 
 
-def _below(x: Array) -> Array:
-    """x − max x of each row, (C, N): NumPy goes over rows much faster than along short ones."""
+def _exponentials(x: Array) -> tuple[Array, Array]:
+    """x − max x of each row and its exponentials, none of which overflows, both (C, N): NumPy goes
+    over rows much faster than along short ones."""
     below = x.T.copy()
     below -= np.maximum.reduce(below)
-    return below
+    return below, np.exp(below)
 
 
 def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
     rows.look_at(x, target)
-    below = silently(_below, x)  # inf − inf: nan, without a word
-    e = np.exp(below)
+    below, e = silent().run(_exponentials, x)  # inf − inf: nan, without a word
     sums = m.sum_of_rows(e)
     rows.exponentials = e, sums
     log_sums = np.log(sums)
     if rows.label_smoothing:
-        shares = silently(np.multiply, rows.distributions(), log_sums - below)  # 0 times inf
+        shares = silent().run(np.multiply, rows.distributions(), log_sums - below)  # 0 times inf
         losses = shares.sum(axis=0)
     else:
         losses = log_sums - below.take(rows.elements)

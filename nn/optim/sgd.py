@@ -67,7 +67,8 @@ class SGD(Optimizer):
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
         rate = _downhill(group["lr"])
-        step: Any = grad * (rate.number if type(grad) is float else rate[grad.dtype])
+        value: Any = grad  # a float, or an array
+        step = value * (rate.number if type(value) is float else rate[value.dtype])
         step += data
         return step
 
