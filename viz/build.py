@@ -248,9 +248,8 @@ def _moves(
     moves = [Move("", ids[steps[0].node], start, start)]
     for step in steps:
         if edge := drawn.get((ids.get(step.node, ""), step.index)):
-            contribution, grad = (
-                measure(x, logarithmic=True) for x in (step.contribution, step.grad)
-            )
+            contribution = measure(step.contribution, logarithmic=True)
+            grad = measure(step.grad, logarithmic=True)
             moves.append(Move(edge, ids[step.operand], contribution, grad))
     return tuple(moves)
 

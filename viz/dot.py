@@ -183,7 +183,7 @@ def _node(picture: Picture, node: Node) -> dict[str, str]:
     )
     current = node.id in picture.now
     title, marked = node.title, mark.text if mark else ""
-    rows = (_row(picture, node, line, title, marked) for line in picture.node_lines(node))
+    rows = [_row(picture, node, line, title, marked) for line in picture.node_lines(node)]
     attributes = {
         "color": theme["now" if current else look.color],
         "fillcolor": theme[look.fill],
@@ -200,8 +200,12 @@ def _node(picture: Picture, node: Node) -> dict[str, str]:
     return _without(_NODE, attributes)
 
 
-def _without(usual: Mapping[str, str], attributes: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in attributes.items() if usual.get(name) != value}
+def _without(usual: Mapping[str, str], attributes: dict[str, str]) -> dict[str, str]:
+    """The attributes, what is as usual struck out."""
+    for name, value in usual.items():
+        if attributes[name] == value:
+            del attributes[name]
+    return attributes
 
 
 def _row(picture: Picture, node: Node, line: str, title: str, mark: str) -> str:
@@ -236,7 +240,7 @@ def _edge(picture: Picture, edge: Edge) -> dict[str, str]:
 
 
 def _id(picture: Picture, id: str) -> str:
-    return tooltip(picture.prefix) + id
+    return tooltip(picture.prefix) + id if picture.prefix else id
 
 
 def _line(picture: Picture, edge: Edge) -> tuple[str, float, str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from engine import Value
 from engine.backprop import Step
 from engine.formula import read
 from engine.node import Node
 from engine.rule import Elementwise
 from viz.groups import Group
-from viz.measure import measure, measure_all
+from viz.measure import measure, measure_all, shape_of
 from viz.parts import Edge, Number, Summary
 from viz.probe import Array
 from viz.style import number, printable, shorten
@@ -32,7 +34,12 @@ def edges_of(
     ``ids`` says as what a node is drawn, ``labels`` what it is called.
     """
     passed = {(step.node, step.index): step for step in steps}
-    words = frozenset(labels.values())
+    derivative = partial(
+        _derivative,
+        labels=labels,
+        words=frozenset(labels.values()),
+        symbolic=cache(_symbolic),  # where operands have no names, many edges read alike
+    )
     edges: list[Edge] = []
     for group in groups:
         uses: dict[tuple[str, int], list[tuple[Node, int]]] = {}
@@ -45,7 +52,7 @@ def edges_of(
                     uses.setdefault((tail, place), []).append((node, index))
         for (tail, place), those in uses.items():
             taken = [step for use in those if (step := passed.get(use))]
-            told = _derivative(*those[0], labels, words) if len(those) == 1 else _all(taken)
+            told = derivative(*those[0]) if len(those) == 1 else _all(taken)
             if taken:
                 told["upstream"] = measure_all([step.upstream for step in taken])
                 told["contribution"] = measure_all([step.contribution for step in taken])
@@ -66,22 +73,36 @@ def _one_or_many(local: Number) -> Number:
 
 
 def _derivative(
-    node: Node, index: int, labels: Mapping[Node, str], words: frozenset[str]
+    node: Node,
+    index: int,
+    labels: Mapping[Node, str],
+    words: frozenset[str],
+    symbolic: Callable[..., str],
 ) -> dict[str, Any]:
-    """Of one edge, the local derivative as number and formula. ``words`` are all the labels."""
+    """Of one edge, the local derivative as number and formula. ``words`` are all the labels, and
+    ``symbolic`` is `_symbolic`, or what remembers it."""
     operand = node.parents[index]
-    told: dict[str, Any] = {"shape": np.shape(operand.data)}
+    told: dict[str, Any] = {"shape": shape_of(operand.data)}
     if operand.requires_grad:
         told["note"] = _note(node, index)
         if isinstance(rule := node.rule, Elementwise):
             letters, names = _names(node, rule, labels, words)
             result = rule.symbol if rule.symbol.isidentifier() else labels[node] or "out"
-            symbolic = read(rule.backward[index], [*names, result], node.arguments).symbolic()
+            slope = rule.backward[index]
+            if node.arguments:
+                formula = read(slope, [*names, result], node.arguments).symbolic()
+            else:
+                formula = symbolic(slope, *names, result)
             told["local"] = _one_or_many(measure(node.local(index)))
             _, told["numeric"] = node.formula(index) or ("", "")
             # Where it is just an operand that has no name, the number says more.
-            told["symbolic"] = "" if symbolic in letters else symbolic
+            told["symbolic"] = "" if formula in letters else formula
     return told
+
+
+def _symbolic(slope: Callable[..., Any], *names: str) -> str:
+    """A formula that has no parameters, its operands and its result by these names."""
+    return read(slope, names).symbolic()
 
 
 def _names(
@@ -93,7 +114,7 @@ def _names(
     names = []
     for letter, operand in zip(letters, node.parents, strict=True):
         name = shorten(printable(labels[operand]))
-        if not name and not operand.requires_grad and np.ndim(operand.data) == 0:
+        if not name and not (operand.requires_grad or shape_of(operand.data)):
             name = number(float(operand.data))
         names.append(name or letter)
     return letters, names
@@ -101,6 +122,8 @@ def _names(
 
 def _note(node: Node, index: int) -> str:
     """What happens to a gradient on its way to an operand, besides a local derivative."""
+    if isinstance(node, Value):
+        return ""  # it goes from one number to one number
     there, here = node.data, node.parents[index].data
     if node.op == "mean":
         return f"each ×1/{np.size(here) // max(1, np.size(there))}"

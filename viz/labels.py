@@ -6,7 +6,11 @@ Everything that a user can write goes through `escaped` into a label, or through
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterable, Mapping
+
+# All that `html.escape` replaces, and what Graphviz takes for the beginning of an escape.
+_HARMFUL = re.compile(r"[&<>\"'\\]")
 
 
 def table(rows: Iterable[str]) -> str:
@@ -20,8 +24,10 @@ def table(rows: Iterable[str]) -> str:
 def statement(what: str, attributes: Mapping[str, str]) -> str:
     """A node or an edge, every text in it harmless already. (The graphviz package would look at
     each again, which takes longer than all the rest.)"""
-    quoted = ((name, x if x.startswith("<<") else f'"{x}"') for name, x in attributes.items())
-    return f"\t{what} [{' '.join(f'{name}={x}' for name, x in quoted)}]\n"
+    written = [
+        f"{name}={x}" if x.startswith("<<") else f'{name}="{x}"' for name, x in attributes.items()
+    ]
+    return f"\t{what} [{' '.join(written)}]\n"
 
 
 def apart(rows: Iterable[str]) -> str:
@@ -37,6 +43,8 @@ def cell(content: str, attributes: str = "") -> str:
 
 def escaped(text: str, readings: int = 1) -> str:
     r"""Harmless in a label. Every reading turns \N into the node's name and \\ into \."""
+    if not _HARMFUL.search(text):  # most text, and soon seen
+        return text
     return html.escape(text, quote=True).replace("\\", "\\" * 2**readings)
 
 

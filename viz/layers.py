@@ -59,7 +59,7 @@ def layers_of(
     """
     depth: dict[Node, int] = {}
     for node in reversed(nodes):
-        before = max((depth.get(operand, 0) for operand in node.parents), default=0)
+        before = max([depth.get(operand, 0) for operand in node.parents], default=0)
         depth[node] = before + is_activation(node)
     # An output that goes straight into its cross-entropy is part of the loss: its gradient is
     # p - t, whatever its slope.

@@ -25,11 +25,12 @@ def legend(picture: Picture) -> tuple[Entry, ...]:
 def _gradients(picture: Picture) -> Iterator[Entry]:
     nodes = [node for node in picture.nodes if node.role != "constant"]
     steps = {step for node in nodes if (step := picture.step(node.grad)) is not None}
+    states = {node.state for node in nodes}
     for step in sorted(steps, reverse=True):
         look = style.dress("operation", "sized", step, None)
         yield Entry("gradient", f"|grad| {picture.scale.meaning(step)}", replace(look, style=""))
     for state, look in style.STATES.items():
-        if any(node.state == state for node in nodes):
+        if state in states:
             yield Entry("gradient", look.meaning, look)
 
 

@@ -17,6 +17,8 @@ _BARS = "▁▂▃▄▅▆▇█"
 def measure(data: Any, *, logarithmic: bool = False) -> Number:
     """A float of one number, a `Summary` of more. The histogram of a gradient is ``logarithmic``,
     as its colours are."""
+    if data.__class__ is float:
+        return data
     array = np.asarray(data, np.float64)
     if array.size == 1:
         return float(array.item())
@@ -67,6 +69,11 @@ def _inseparable(values: Array, bins: int) -> bool:
     fit in between."""
     low, high = float(values.min()) / 2, float(values.max()) / 2
     return high - low < 2 * bins * float(np.spacing(max(-low, high)))
+
+
+def shape_of(data: Any) -> tuple[int, ...]:
+    """That of an array; () of a float, of which NumPy would first make an array."""
+    return getattr(data, "shape", ())
 
 
 def measure_all(data: Sequence[Any], *, logarithmic: bool = False) -> Number:

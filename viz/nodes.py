@@ -11,7 +11,7 @@ import numpy as np
 from engine.node import Node as GraphNode
 from viz.groups import Group
 from viz.layers import is_activation
-from viz.measure import measure, measure_all, note_of
+from viz.measure import measure, measure_all, note_of, shape_of
 from viz.parts import Node, Role
 from viz.probe import Probe
 from viz.scopes import common, path_of
@@ -48,7 +48,7 @@ def drawn_node(
         grad=grad,
         terms=tuple(terms) if complete and isinstance(grad, float) else (),
         note=note,
-        shape=np.shape(face.data) if len(group.faces) == 1 or group.kind == "alike" else (),
+        shape=shape_of(face.data) if len(group.faces) == 1 or group.kind == "alike" else (),
         count=len(group.members),
         folded=_folded(group) if folded else "",
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from viz import style
@@ -43,14 +44,16 @@ def state(gradient: Number | None) -> State:
     """Which of the four things a gradient can be; they are never drawn alike."""
     if gradient is None:
         return "unset"
-    if size(gradient) == 0:
+    magnitude = size(gradient)
+    if magnitude == 0:
         return "zero"
-    return "sized" if math.isfinite(size(gradient)) else "nonfinite"
+    return "sized" if math.isfinite(magnitude) else "nonfinite"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Node:
-    """One value of the graph: what it is called, what it holds, what reaches it."""
+    """One value of the graph: what it is called, what it holds, what reaches it. Its title
+    and its name are put together once: tooltips say them again, those of its edges too."""
 
     id: str
     label: str
@@ -67,14 +70,14 @@ class Node:
     folded: str = ""  # what was folded into it
     room: int = 0  # characters to keep free for a gradient that is still to come
 
-    @property
+    @cached_property
     def title(self) -> str:
         """Its label, its operation and its shape, with what is too long cut off visibly."""
         words = (style.shorten(style.printable(word)) for word in (self.label, self.op))
         shape = style.shape(self.shape) if self.shape else ""
         return "  ".join(filter(None, (" = ".join(filter(None, words)), shape)))
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The shortest thing to call it in a sentence."""
         return style.shorten(style.printable(self.label or self.op)) or self.value_text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,18 +75,20 @@ class Picture:
 
     def step(self, x: Number | None) -> int | None:
         """The step of the ramp that stands for a gradient of this size, if one does."""
-        if x is None or size(x) == 0 or not math.isfinite(size(x)):
+        if x is None:
             return None
-        return self.scale.step(size(x))
+        magnitude = size(x)
+        return self.scale.step(magnitude) if 0 < magnitude < inf else None
 
     def passage(self, edge: Edge) -> str:
         """Whether a gradient ``"vanishes"`` or ``"explodes"`` on this edge alone, else ""."""
-        if edge.local is None or self.step(edge.contribution) is None:
+        if edge.local is None:
             return ""
         factor = size(edge.local)
-        if factor < DEFAULT.vanishing:
-            return "vanishes"
-        return "explodes" if factor > DEFAULT.exploding else ""
+        shrinks, grows = factor < DEFAULT.vanishing, factor > DEFAULT.exploding
+        if not (shrinks or grows) or self.step(edge.contribution) is None:
+            return ""
+        return "vanishes" if shrinks else "explodes"
 
     def node_lines(self, node: Node) -> list[str]:
         """What a node says, line by line: value above, gradient below."""
@@ -129,7 +131,7 @@ class Picture:
 
     def edge_sentence(self, edge: Edge) -> str:
         """The chain rule on this edge, with its numbers."""
-        tail, head = (self.by_id(id).name for id in (edge.tail, edge.head))
+        tail, head = self.by_id(edge.tail).name, self.by_id(edge.head).name
         if edge.local is None and not edge.note:
             return f"{head} is made of {tail}"
         rule = " = ".join(dict.fromkeys(filter(None, (edge.symbolic, edge.numeric))))

@@ -73,6 +73,8 @@ def clusters_of(
     groups: Sequence[Group], ids: Mapping[Node, str], scopes: Mapping[Node, Scope]
 ) -> tuple[Cluster, ...]:
     """Frames for the modules that more than one thing is drawn of."""
+    if not any(scopes.values()):
+        return ()
     inside: dict[Scope, list[str]] = {}
     parameters: dict[Scope, int] = {}
     for group in groups:

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from engine import formula
 from viz.theme import THEMES
@@ -19,6 +19,7 @@ from viz.theme import THEMES
 # ------------------------------------------------------------------ numbers
 
 
+@lru_cache(10_000)  # what stands in a node stands again on its edges, and in two tooltips
 def number(x: float | None) -> str:
     """Written as in the formulas; what was not computed is ``-``, which is not 0.
 
@@ -28,6 +29,7 @@ def number(x: float | None) -> str:
     return "-" if x is None else formula.number(x)
 
 
+@lru_cache(10_000)
 def plain(x: float) -> str:
     """Four digits even next to 1: what matters of a gradient is its size.
 
@@ -182,6 +184,7 @@ PASSAGES = {
 }
 
 
+@cache  # a grammar has few words, and a picture many nodes
 def dress(role: str, state: str, step: int | None, mark: str | None) -> Look:
     """A node's look. Its role gives the shape, its gradient the fill, a mark overrides both
     borders; what is nan or inf stays black under any mark."""

@@ -8,10 +8,10 @@ every eye; the accents are those of Okabe and Ito.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, partial
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Theme:
     """Colours by name, ``theme["ink"]``: the fields, and ``ramp0`` ... and what is written on
     them, ``on0`` ..."""
@@ -32,14 +32,15 @@ class Theme:
     black: str  # and on the other
 
     def __getitem__(self, name: str) -> str:
-        kind, step = name.rstrip("0123456789"), name.lstrip("abcdefghijklmnopqrstuvwxyz_")
-        if kind == "ramp":
-            return self.ramp[int(step)]
-        if kind == "on":
-            return max(
-                (self.bright, self.black), key=lambda ink: contrast(ink, self.ramp[int(step)])
-            )
-        return str(getattr(self, name))
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, str]:
+        colours = {name: colour for name, colour in vars(self).items() if name != "ramp"}
+        for step, colour in enumerate(self.ramp):
+            colours[f"ramp{step}"] = colour
+            colours[f"on{step}"] = max(self.bright, self.black, key=partial(contrast, colour))
+        return colours
 
 
 def lightness(colour: str) -> float:
@@ -51,7 +52,6 @@ def lightness(colour: str) -> float:
     return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-@cache
 def contrast(a: str, b: str) -> float:
     """The contrast of two colours, from 1 to 21; text needs 4.5."""
     dark, light = sorted((lightness(a), lightness(b)))
