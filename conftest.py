@@ -1,5 +1,6 @@
 """What pytest collects besides tests/: doctests of all modules, and README.md's examples."""
 
+import gc
 import os
 
 import pytest
@@ -28,6 +29,11 @@ except ImportError:
 else:
     settings.register_profile("ebbgrad", deadline=None, derandomize="CI" in os.environ)
     settings.load_profile("ebbgrad")
+
+
+# Reference counting alone frees a graph (tests/test_scale.py), so the collector finds nothing while
+# graphs of many nodes are built, but looks at every node again and again: let it look seldom.
+gc.set_threshold(50_000)
 
 
 @pytest.fixture
