@@ -36,6 +36,12 @@ else:
 gc.set_threshold(50_000)
 
 
+def pytest_collection_finish():
+    """What was made until here lives to the end: no use in looking for garbage in it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def in_a_folder_of_its_own(tmp_path, monkeypatch):
     """Files that are written by a name alone go nowhere near the checkout."""
