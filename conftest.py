@@ -1,5 +1,6 @@
 """What pytest collects besides tests/: doctests of all modules, and README.md's examples."""
 
+import gc
 import os
 
 import pytest
@@ -28,6 +29,17 @@ except ImportError:
 else:
     settings.register_profile("ebbgrad", deadline=None, derandomize="CI" in os.environ)
     settings.load_profile("ebbgrad")
+
+
+# Reference counting alone frees a graph (tests/test_scale.py), so the collector finds nothing while
+# graphs of many nodes are built, but looks at every node again and again: let it look seldom.
+gc.set_threshold(50_000)
+
+
+def pytest_collection_finish():
+    """What was made until here lives to the end: no use in looking for garbage in it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

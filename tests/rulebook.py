@@ -239,6 +239,11 @@ def is_floating(x: Any) -> bool:
     return isinstance(x, np.ndarray) and x.dtype.kind == "f"
 
 
+@cache
+def _apart(size: int) -> np.ndarray:
+    return np.linspace(-1.4, 1.7, max(size, 2))[:size] + 0.011
+
+
 class _Draw:
     """Numbers for tensors: apart from each other, so that no kink of max or norm is near."""
 
@@ -246,9 +251,7 @@ class _Draw:
         self.random = np.random.default_rng(seed)
 
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        size = math.prod(shape)
-        apart = np.linspace(-1.4, 1.7, max(size, 2))[:size]
-        return self.random.permutation(apart + 0.011).reshape(shape)
+        return self.random.permutation(_apart(math.prod(shape))).reshape(shape)
 
     def made(self, name: str, recipe: Any) -> Any:
         """An argument: shapes are made tensors of, where tensors are expected."""

@@ -52,7 +52,15 @@ def run(tmp_path, monkeypatch, capsys):
         ),
         ("dead_relu", "ReLU at 5: loss 0.305", {"dead_relu": "DEAD 11/16"}),
         ("dead_bias", "bias  -3: dead 13/16, 16/16", {"dead_bias": "DEAD 16/16"}),
-        ("mazur", "dE/dw1 = 0.000438568", {"mazur": "0.0004386"}),
+        (
+            "mazur",
+            (
+                "E = 0.298371109, dE/dw5 = 0.082167041, dE/dw1 = 0.000438568\n"
+                "E = 0.291027774 after 1 steps\nE = 0.000035102 after 10000 steps\n"
+                "outputs: [0.015914, 0.984064]\n"
+            ),
+            {"mazur": "0.0004386"},
+        ),
     ],
 )
 def test_lesson_prints_its_number_and_draws_it(run, lesson, printed, drawn):

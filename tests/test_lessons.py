@@ -340,8 +340,4 @@ def test_mazurs_net():
     assert error.data == approx(0.298371109, abs=5e-10)
     assert (gradients[4], gradients[0]) == approx((0.082167041, 0.000438568), abs=5e-10)
     net.step()
-    assert net.error().data == approx(0.291027774, abs=5e-10)
-    for _ in range(9999):
-        net.step()
-    assert net.error().data == approx(3.5102e-5, abs=5e-10)
-    assert [o.data for o in net.outputs()] == approx([0.015914, 0.984064], abs=1e-6)
+    assert net.error().data == approx(0.291027774, abs=5e-10)  # the other 9,999: demos/mazur.py

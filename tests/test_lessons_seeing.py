@@ -206,12 +206,12 @@ def test_a_clipped_error_gets_no_gradient_where_huber_does():
 # --- moons --------------------------------------------------------------------------------------
 
 
-def moons():
-    """micrograd's demo: a net of 337 parameters and its hinge loss on a hundred points."""
+def moons(points=100):
+    """micrograd's demo: a net of 337 parameters and its hinge loss, on a hundred points there."""
     sklearn = pytest.importorskip("sklearn.datasets")
     np.random.seed(1337)
     python_random.seed(1337)
-    X, y = sklearn.make_moons(n_samples=100, noise=0.1)
+    X, y = sklearn.make_moons(n_samples=points, noise=0.1)
     y = y * 2 - 1
     model = nn.MLP(2, [16, 16, 1])
 
@@ -243,12 +243,12 @@ def test_moons_begin_where_micrograd_does_and_are_learned():
 
 
 def test_moons_are_diagnosed_layer_by_layer():
-    _, loss = moons()
+    _, loss = moons(20)
     total, _ = loss()
-    assert 30_000 < len(order(total)) < 70_000
+    assert len(order(total)) > 10_000
     first, second, _ = viz.diagnose(total).layers
-    assert (first.name, first.units, first.examples) == ("layer0 relu", 16, 100)
-    assert (second.name, second.units, second.examples) == ("layer1 relu", 16, 100)
+    assert (first.name, first.units, first.examples) == ("layer0 relu", 16, 20)
+    assert (second.name, second.units, second.examples) == ("layer1 relu", 16, 20)
 
 
 @pytest.mark.parametrize(("lr", "after"), [(0.1, 0.0115), (1.0, 1.0), (1.1, 38.3)])

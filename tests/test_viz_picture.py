@@ -526,13 +526,8 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("label", HOSTILE)
-def test_hostile_labels_are_harmless(label):
-    from viz.render import RendererNotFound, render
-
-    x = Value(2.0, label=label)
-    y = x * x
-    y.backward()
-    picture = viz.draw(y)
+def test_hostile_labels_are_harmless_as_text(label):
+    picture = viz.draw(squared([label]))
     text = picture.text()
     assert "\x1b" not in text
     text.encode()
@@ -540,34 +535,54 @@ def test_hostile_labels_are_harmless(label):
     if len(label) > 1000:
         assert "xxx…" in text
         assert "x" * 10_000 in picture.dot  # in the tooltip
-    try:
-        svg = render(picture.dot).decode()
-    except RendererNotFound:
-        pytest.skip("no Graphviz is installed")
-    drawn = ElementTree.fromstring(svg)
-    texts = [element.text for element in drawn.iter() if element.tag.endswith("}text")]
-    assert picture.node("n1").title in texts
-    assert not [e for e in drawn.iter() if e.tag.endswith(("}script", "}image"))]
 
 
-@pytest.mark.parametrize("label", HOSTILE)
-def test_hostile_names_of_modules_are_harmless(label):
+# Starting a renderer takes far longer than drawing a label: several labels share a picture, so few
+# that the formulas on its edges, which have names in them, are drawn as well.
+
+
+@pytest.mark.parametrize("labels", [HOSTILE[::2], HOSTILE[1::2]])
+def test_hostile_labels_are_drawn_and_harmless(labels):
+    picture = viz.draw(squared(labels))
+    assert sum(bool(node.label) for node in picture.nodes) == len(labels)
+    drawn_harmlessly(picture)
+
+
+@pytest.mark.parametrize("labels", [HOSTILE[::3], HOSTILE[1::3], HOSTILE[2::3]])
+def test_hostile_names_of_modules_are_harmless(labels):
+    h = Tensor(np.ones((2, 2)))
+    for label in labels:
+        w = Tensor(np.ones((2, 2)), requires_grad=True, label=f"{label}.w")
+        b = Tensor(np.ones(2), requires_grad=True, label=f"{label}.b")
+        h = (h @ w + b).relu().tanh()
+    root = after_backward(h.sum())
+    whole, folded = viz.draw(root), viz.draw(root, max_nodes=len(labels) + 2)
+    assert len(whole.clusters) == len(labels)
+    assert sum("6 parameters" in node.folded for node in folded.nodes) == len(labels)
+    for picture in (whole, folded):
+        picture.text().encode()
+        drawn_harmlessly(picture)
+
+
+def squared(labels):
+    leaves = [Value(2.0, label=label) for label in labels]
+    first, *others = [x * x for x in leaves]
+    return after_backward(sum(others, first))
+
+
+def drawn_harmlessly(picture):
+    """Every name can be read, and nothing in the picture runs or is loaded."""
     from viz.render import RendererNotFound, render
 
-    w = Tensor(np.ones((2, 2)), requires_grad=True, label=f"{label}.w")
-    b = Tensor(np.ones(2), requires_grad=True, label=f"{label}.b")
-    y = ((w + b).relu().tanh() * 2.0).sum()
-    y.backward()
-    for picture in (viz.draw(y), viz.draw(y, max_nodes=4)):
-        picture.text().encode()
-        try:
-            drawn = ElementTree.fromstring(render(picture.dot).decode())
-        except RendererNotFound:
-            pytest.skip("no Graphviz is installed")
-        assert not [e for e in drawn.iter() if e.tag.endswith(("}script", "}image"))]
-        texts = [element.text for element in drawn.iter() if element.tag.endswith("}text")]
-        for cluster in picture.clusters:
-            assert cluster.title in texts
+    assert len(picture.edges) < 40
+    try:
+        drawn = ElementTree.fromstring(render(picture.dot).decode())
+    except RendererNotFound:
+        pytest.skip("no Graphviz is installed")
+    assert not [e for e in drawn.iter() if e.tag.endswith(("}script", "}image"))]
+    texts = [e.text.replace("\xa0", " ") for e in drawn.iter() if e.tag.endswith("}text")]
+    for named in (*picture.clusters, *(node for node in picture.nodes if node.label)):
+        assert named.title in texts
 
 
 def test_ids_carry_the_prefix():
@@ -601,15 +616,6 @@ def test_output_is_the_same_in_every_process():
         for seed in ("1", "2")
     }
     assert len(runs) == 1
-
-
-def test_importing_viz_loads_no_renderer_and_no_plots():
-    program = "import sys, viz; print({'graphviz', 'pygraphviz', 'matplotlib'} & set(sys.modules))"
-    environment = {"PYTHONPATH": ":".join(sys.path)}
-    run = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, check=True
-    )
-    assert run.stdout.strip() == b"set()"
 
 
 def test_save_takes_the_format_from_the_name(tmp_path):
