@@ -205,9 +205,9 @@ class Arrays:
         return _add(x, axis=dim, keepdims=keepdim)
 
     def share(self, g: Array, number: float) -> Any:
-        """What each of so many gets of a gradient. [()] makes a number of an array without
-        dimensions, whose arithmetic takes several times as long."""
-        return g[()] / number
+        """What each of so many gets of a gradient, which is one number. As an array without
+        dimensions it would take several times as long to divide."""
+        return g.item() / number
 
     def sum_of_rows(self, x: Array) -> Array:
         return self._ones[len(x)].dot(x)  # takes less time than a sum

@@ -105,7 +105,7 @@ class _Rows:
     target: Any = None
     weights: Any = None  # what each row counts; None if each counts 1
     counted: Any = None  # 0 for a row that is left out, else 1; None if none is
-    exponentials: Any = None  # e^(x − max x), (C, N), and their sums (N,); None where x is a node
+    exponentials: Any = None  # e^(x − max x), (C, N), and their sums (N,), or not known
 
     def __init__(
         self, weight: Array | None = None, ignore_index: int = -100, label_smoothing: float = 0.0
@@ -223,10 +223,10 @@ def _slope_of_classes(
 ) -> Any:
     rows = rows.seen(x, target)
     share = rows.spread(m, g, reduction)
-    if rows.exponentials is None:  # x is a node
+    if rows.exponentials is None:  # x is a node, or not what was looked at last
         t = rows.distributions().T
         p = m.softmax(x, 1) * t.sum(axis=1, keepdims=True)
-        return (p - t) * m.reshape(share, (-1, 1))
+        return ((p - t).T * share).T
     e, sums = rows.exponentials
     if rows.weights is None and not rows.label_smoothing:  # p − t, but t is 0 almost everywhere
         slope = e * (share / sums)
@@ -251,7 +251,7 @@ def _slope_of_picked(
     rows = rows.seen(x, target)
     hot = np.zeros(x.shape, x.dtype)
     hot[rows.rows, rows.classes] = -1 if rows.weights is None else -rows.weights
-    return m.reshape(rows.spread(m, g, reduction), (-1, 1)) * hot
+    return (hot.T * rows.spread(m, g, reduction)).T
 
 
 def _place(x: Any, target: Array) -> Any:

@@ -659,6 +659,20 @@ def test_parameters_of_a_rule_may_have_any_name(leaf: Any, name: str) -> None:
     assert x.grad == 3.0
 
 
+@pytest.mark.parametrize("size", [3, 100_000])  # of large arrays NumPy reuses the memory
+def test_backward_writes_into_no_array_that_a_derivative_returns(size: int) -> None:
+    x = Tensor(np.full(size, 2.0), requires_grad=True)
+    c = Tensor(np.arange(1.0, size + 1), requires_grad=True)
+    y = x.exp() * c  # the derivatives are the result of exp, the result of exp again, and c
+    upstream = np.full(size, 3.0)
+    y.backward(upstream)
+    y.backward(upstream)
+    np.testing.assert_array_equal(upstream, np.full(size, 3.0))
+    np.testing.assert_array_equal(c.data, np.arange(1.0, size + 1))
+    np.testing.assert_allclose(x.grad, 2 * 3 * c.data * math.exp(2), 1e-14)
+    np.testing.assert_allclose(c.grad, np.full(size, 2 * 3 * math.exp(2)), 1e-14)
+
+
 def test_what_a_mask_lets_pass_does_not_depend_on_what_ran_before() -> None:
     def gradient(used: bool) -> float | None:
         leaky = engine.elementwise(

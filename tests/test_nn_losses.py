@@ -435,6 +435,22 @@ def test_classes_of_any_whole_dtype(dtype):
         F.cross_entropy(x, np.array([2, 3], dtype))
 
 
+def test_cross_entropy_is_the_same_however_its_arguments_lie_in_memory():
+    rng = np.random.default_rng(0)
+    x, t = rng.normal(size=(6, 4)), rng.integers(0, 4, 6)
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    expected = -np.log(p[np.arange(6), t]).mean()
+    spread = np.repeat(t, 3)[::3]
+    for data in (x, np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2], x[::-1][::-1]):
+        for classes in (t, spread, t.astype(">i8")):
+            logits = Tensor([[0.0]], requires_grad=True)
+            logits.data = data
+            loss = F.cross_entropy(logits, classes)
+            loss.backward()
+            assert math.isclose(loss.item(), expected, rel_tol=1e-14)
+            np.testing.assert_allclose(logits.grad, (p - np.eye(4)[t]) / 6, 1e-13)
+
+
 def test_what_is_left_out_counts_nothing_even_where_its_loss_is_infinite():
     x = Tensor(np.array([[-np.inf, 0.0, 1.0], [0.0, 1.0, 2.0]]), requires_grad=True)
     loss = F.cross_entropy(x, engine.tensor([-100, 1]))

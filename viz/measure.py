@@ -17,7 +17,7 @@ _BARS = "▁▂▃▄▅▆▇█"
 def measure(data: Any, *, logarithmic: bool = False) -> Number:
     """A float of one number, a `Summary` of more. The histogram of a gradient is ``logarithmic``,
     as its colours are."""
-    if data.__class__ is float:
+    if type(data) is float:
         return data
     array = np.asarray(data, np.float64)
     if array.size == 1:

@@ -46,7 +46,9 @@ def drawn_node(
         role=_role(group),
         value=measure_all([node.data for node in group.faces]),
         grad=grad,
-        terms=tuple(terms) if complete and isinstance(grad, float) else (),
+        terms=tuple(np.asarray(term).item() for term in terms)
+        if complete and isinstance(grad, float)
+        else (),
         note=note,
         shape=shape_of(face.data) if len(group.faces) == 1 or group.kind == "alike" else (),
         count=len(group.members),

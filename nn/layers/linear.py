@@ -14,6 +14,8 @@ from nn import functional as F
 from nn import init
 from nn.module import Module, Parameter
 
+_linear = operation(linear_with_bias)  # F.linear checks first what a layer knows to fit
+
 
 def empty(*shape: int, dtype: Any = None) -> Parameter:
     """A parameter whose numbers are still to be drawn."""
@@ -51,7 +53,7 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         if self.bias is None:
             return F.linear(input, self.weight)
-        return operation(linear_with_bias)(input, self.weight, self.bias)
+        return _linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return (
