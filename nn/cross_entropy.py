@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import Tensor
-from engine.node import plain
+from engine.node import Node, plain
 from engine.readings import Array, silent
 from engine.rule import Structural, elementwise
 from engine.shape import permute
@@ -224,17 +224,17 @@ def _slope_of_classes(
     rows = rows.seen(x, target)
     share = rows.spread(m, g, reduction)
     if rows.exponentials is None:  # x is a node, or not what was looked at last
-        t = rows.distributions().T
-        p = m.softmax(x, 1) * t.sum(axis=1, keepdims=True)
-        return ((p - t).T * share).T
-    e, sums = rows.exponentials
-    if rows.weights is None and not rows.label_smoothing:  # p − t, but t is 0 almost everywhere
-        slope = e * (share / sums)
-        slope.put(rows.elements, slope.take(rows.elements) - share)
+        p = m.softmax(x, 1).T
     else:
-        t = rows.distributions()
-        slope = (e * (t.sum(axis=0) / sums) - t) * share
-    return slope.T
+        e, sums = rows.exponentials
+        plain_rows = rows.weights is None and not rows.label_smoothing
+        if plain_rows and not isinstance(share, Node):  # p − t, but t is 0 almost everywhere
+            slope = e * (share / sums)
+            slope.put(rows.elements, slope.take(rows.elements) - share)
+            return slope.T
+        p = e / sums
+    t = rows.distributions()
+    return ((p * t.sum(axis=0) - t) * share).T
 
 
 def _picked(m: Any, x: Any, target: Any, *, rows: _Rows, reduction: str) -> Any:
