@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from functools import partial
 from operator import attrgetter
-from threading import get_ident
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -28,17 +28,15 @@ from engine import choosing, shape, structure
 from engine.node import Node, plain, recording, watching
 from engine.readings import silent
 
-# What backward() was last called on, and in which thread; a weak reference, for a graph lives as
-# long as its user says.
-_last: tuple[int, Callable[[], Node | None]] = 0, lambda: None
+# What backward() was last called on; a weak reference, for a graph lives as long as its user says.
+_last_root: ContextVar[Callable[[], Node | None]] = ContextVar("last_root", default=lambda: None)
 
 grad_of = attrgetter("grad")
 
 
 def last_root() -> Node | None:
-    """The root that `backward()` was last called on, if it is alive, and this thread did it."""
-    thread, root = _last
-    return root() if thread == get_ident() else None
+    """The root that `backward()` was last called on in this thread or task, if it is alive."""
+    return _last_root.get()()
 
 
 def order(*roots: Node) -> list[Node]:
@@ -72,9 +70,8 @@ def order(*roots: Node) -> list[Node]:
 
 def backward(root: Node, gradient: Any) -> None:
     """Send `gradient` back from `root`: leaves add to their `.grad`, the others replace it."""
-    global _last
     _check(root, "backward")
-    _last = get_ident(), weakref.ref(root)
+    _last_root.set(weakref.ref(root))
     silent().run(root.send_back, gradient, watching.get())  # asked here: see `silent`
 
 

@@ -35,7 +35,7 @@ _erf = np.frompyfunc(math.erf, 1, 1)
 
 
 class _Ones(dict[int, Array]):
-    """Vectors of ones by their length; not all that there ever were."""
+    """Vectors of ones by their length: the last sixteen at most, then it begins anew."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype = dtype
@@ -177,7 +177,7 @@ class Arrays:
         self._ones = _Ones(dtype)
 
     def erf(self, x: Array) -> Array:
-        return np.asarray(_erf(x)).astype(self.dtype)  # NumPy has none
+        return np.asarray(_erf(x)).astype(self.number)  # NumPy has none
 
     @staticmethod
     def sign(x: Array) -> Array:
@@ -205,9 +205,9 @@ class Arrays:
         return _add(x, axis=dim, keepdims=keepdim)
 
     def share(self, g: Array, number: float) -> Any:
-        """What each of so many gets of a gradient, which is one number. As an array without
-        dimensions it would take several times as long to divide."""
-        return g.item() / number
+        """What each of so many gets of a gradient, which is one number. (An array without
+        dimensions takes several times as long to divide; of none, or of one, it stays an array.)"""
+        return g.item() / number if number > 1 else g / number
 
     def sum_of_rows(self, x: Array) -> Array:
         return self._ones[len(x)].dot(x)  # takes less time than a sum

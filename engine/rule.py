@@ -33,7 +33,7 @@ class Rule:
     line = ""  # of the user's file, for a node made under detect_anomaly
     keeps_integers = True  # False: integer operands become numbers of the default dtype
     mixed = False  # True: the other operands keep their own dtype (classes, indices)
-    lends = True  # False: what an input gets is never memory of the upstream gradient
+    lends = True  # False: what an input gets is never memory of something else, nor read-only
 
     def __init__(self, name: str, forward: Function, backward: Sequence[Function]) -> None:
         self.name = self.__name__ = self.symbol = name
@@ -112,6 +112,7 @@ class Rule:
             dtype = arrays[0].dtype
             if dtype.kind != "f" and not self.keeps_integers:
                 dtype = np.dtype(np.float64)
+                operands = tuple(np.asarray(x, dtype) for x in operands)
             return self.forward(readings.ARRAYS[dtype], *operands, **parameters)
         with np.errstate(all="ignore"):
             y = self.forward(readings.FLOAT64, *map(np.float64, operands), **parameters)
@@ -199,7 +200,8 @@ class Elementwise(Rule):
 
 
 # Written out for the number of inputs: `*inputs` would take longer than many a derivative. The
-# local derivative is given no name, so that NumPy may write the product into its memory.
+# local derivative is given no name, so that NumPy may write the product into its memory; if there
+# is a nan, which is rare, it is computed once more.
 _VJP = """\
 def vjp(m, upstream, y, {inputs}, /{parameters}):
     contribution = upstream * {slope}  # the chain rule

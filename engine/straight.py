@@ -175,7 +175,8 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
             push(waiting, (n1.serial, n1))
         n1.grad = g
     """
-    names = {"copy": _copy_if_lent(rule, "upstream", "elif", " " * 8)}
+    lent = f'        elif {_lent("upstream", " " * 8)}:\n            g = g.copy("K")\n'
+    names = {"copy": lent if rule.lends else ""}
     parameters = "\n    parameters = node.arguments" if rule.keywords else ""
     if rule.variadic:
         names |= {"n": "n", "x": "x", "i": "i", "vjp": "vjp(i)"}
@@ -190,15 +191,12 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
     return head + "".join(edges)
 
 
-def _copy_if_lent(rule: Rule, upstream: str, word: str, indent: str) -> str:
-    """A copy of g if it is memory of the upstream gradient, or one number that stands for many: a
-    leaf's gradient is nobody else's, and can be written to."""
-    if not rule.lends:
-        return ""
+def _lent(upstream: str, indent: str) -> str:
+    """Whether g is memory of the upstream gradient, or one number that stands for many: a leaf's
+    gradient is nobody else's, and can be written to."""
     return (
-        f"{indent}{word} g is {upstream} or (b := g.base) is not None and (\n"
-        f"{indent}    b is {upstream} or b is {upstream}.base or not g.flags.writeable\n"
-        f'{indent}):\n{indent}    g = g.copy("K")\n'
+        f"g is {upstream} or (b := g.base) is not None and (\n"
+        f"{indent}    b is {upstream} or b is {upstream}.base or not g.flags.writeable\n{indent})"
     )
 
 
@@ -325,8 +323,8 @@ class _Graph:
             ]
             if operand in self.met:
                 self.lines += [f"g = asarray(g{j} + g)"]
-            elif operand.rule is None:
-                self.lines += _copy_if_lent(node.rule, f"g{i}", "if", "").splitlines()
+            elif operand.rule is None and node.rule.lends:
+                self.lines += [f"if {_lent(f'g{i}', ' ' * 4)}:", '    g = g.copy("K")']
             self.lines += [f"{self.gradient(operand)} = g"]
             self.met.add(operand)
 

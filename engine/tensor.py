@@ -152,10 +152,10 @@ class Tensor(ArrayLike):
     """
 
     # `arrays` are what the rule is read with, and the result and the inputs of the forward pass: a
-    # gradient never depends on what happened to `.data` since. `operands` are the nodes and plain data that the inputs came from.
-    # `send` sends the gradient to those that require one (`send.places`). `serial` is lower the
-    # newer a node is, and says whose turn it is; `met_in` is the last backward pass that gave it a
-    # gradient. A leaf has neither, for it never waits.
+    # gradient never depends on what happened to `.data` since. `operands` are the nodes and plain
+    # data that the inputs came from. `send` sends the gradient to those that require one
+    # (`send.places`). `serial` is lower the newer a node is, and says whose turn it is; `met_in` is
+    # the last backward pass that gave it a gradient. A leaf has neither, for it never waits.
     __slots__ = (
         "__weakref__",
         "_data",

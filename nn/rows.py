@@ -125,17 +125,18 @@ def smoothed(t: Any, s: float, size: int) -> Any:
     return (1.0 - s) * t + s / size if s else t
 
 
-def _exponentials(x: Array) -> tuple[Array, Array]:
+def _by_class(x: Array) -> tuple[Array, Array]:
     """x − max x of each row and its exponentials, none of which overflows, both (C, N): NumPy goes
     over rows much faster than along short ones."""
     below = x.T.copy()
-    below -= np.maximum.reduce(below)
+    if len(below):  # of no classes none is the largest
+        below -= np.maximum.reduce(below)
     return below, np.exp(below)
 
 
 def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: Rows, reduction: str) -> Any:
     rows.look_at(x, target)
-    below, e = silent().run(_exponentials, x)  # inf − inf: nan, without a word
+    below, e = silent().run(_by_class, x)  # inf − inf: nan, without a word
     sums = m.sum_of_rows(e)
     rows.exponentials = e, sums
     log_sums = np.log(sums)
@@ -199,6 +200,7 @@ def _constant(*_: Any, **__: Any) -> None:
 cross_entropy_of_classes = Structural(
     "cross_entropy", _entropy_of_classes, _slope_of_classes, _constant
 )
+cross_entropy_of_classes.keeps_integers = False
 negative_log_likelihood = Structural("nll_loss", _picked, _slope_of_picked, _constant)
 element_of_class = Structural(
     "gather",

@@ -659,6 +659,14 @@ def test_parameters_of_a_rule_may_have_any_name(leaf: Any, name: str) -> None:
     assert x.grad == 3.0
 
 
+def test_whole_numbers_in_plain_arrays_are_taken_as_floats_where_no_whole_number_comes_out() -> (
+    None
+):
+    for dtype in ("u1", "i4", "?"):
+        y = engine.sigmoid(np.array([1, 0], dtype))
+        np.testing.assert_allclose(y, [1 / (1 + math.exp(-1)), 0.5], 1e-15)
+
+
 @pytest.mark.parametrize("size", [3, 100_000])  # of large arrays NumPy reuses the memory
 def test_backward_writes_into_no_array_that_a_derivative_returns(size: int) -> None:
     x = Tensor(np.full(size, 2.0), requires_grad=True)

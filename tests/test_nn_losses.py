@@ -451,6 +451,44 @@ def test_cross_entropy_is_the_same_however_its_arguments_lie_in_memory():
             np.testing.assert_allclose(logits.grad, (p - np.eye(4)[t]) / 6, 1e-13)
 
 
+@pytest.mark.parametrize(
+    "loss", [F.mse_loss, F.l1_loss, F.huber_loss, F.hinge_loss, F.binary_cross_entropy_with_logits]
+)
+def test_the_mean_of_nothing_is_nan_and_its_gradient_empty(loss):
+    x = Tensor(np.zeros((0, 3)), requires_grad=True)
+    with np.errstate(invalid="ignore"):
+        y = loss(x, Tensor(np.zeros((0, 3))))
+    y.backward()
+    assert math.isnan(y.item())
+    assert x.grad.shape == (0, 3)
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_cross_entropy_of_no_rows_is_nan_and_its_gradient_empty(classes):
+    x = Tensor(np.zeros((0, classes)), requires_grad=True)
+    y = F.cross_entropy(x, np.zeros(0, int))
+    y.backward()
+    assert math.isnan(y.item())
+    assert x.grad.shape == (0, classes)
+
+
+def test_losses_of_one_number_without_dimensions():
+    x = Tensor(0.5, requires_grad=True)
+    F.kl_div(x, 0.3).backward()
+    assert x.grad == -0.3
+    x.grad = None
+    F.mse_loss(x, 0.0).backward()
+    assert x.grad == 1.0
+
+
+def test_logits_that_are_whole_numbers_are_taken_as_floats():
+    x = np.array([[0, 5], [3, 1]])
+    expected = F.cross_entropy(engine.tensor(x.astype(np.float32)), np.array([1, 0])).item()
+    for dtype in ("u1", "i4", "i8"):
+        loss = F.cross_entropy(engine.tensor(x.astype(dtype)), np.array([1, 0], "u1"))
+        assert math.isclose(loss.item(), expected, rel_tol=1e-6)
+
+
 def test_what_is_left_out_counts_nothing_even_where_its_loss_is_infinite():
     x = Tensor(np.array([[-np.inf, 0.0, 1.0], [0.0, 1.0, 2.0]]), requires_grad=True)
     loss = F.cross_entropy(x, engine.tensor([-100, 1]))

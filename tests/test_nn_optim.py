@@ -333,6 +333,33 @@ def test_a_gradient_of_another_shape_is_an_error():
         nn.optim.SGD([p], lr=0.1).step()
 
 
+def test_a_gradient_that_is_a_view_of_another_shape_is_an_error():
+    p = nn.Parameter(np.zeros((1, 4)))
+    p.grad = np.ones((4, 4))[:, :1]  # with the strides of p's data, and as many elements
+    with pytest.raises(ValueError, match=r"gradient has shape \(4, 1\)"):
+        nn.optim.SGD([p], lr=0.1).step()
+
+
+@pytest.mark.parametrize("grad", [2, True, np.int64(2), np.float32(2.0), np.array(2.0)])
+def test_the_gradient_of_a_value_may_be_set_to_any_number(grad):
+    v = engine.Value(3.0)
+    v.grad = grad
+    nn.optim.SGD([v], lr=0.5).step()
+    assert v.data == 3.0 - 0.5 * float(grad)
+
+
+@pytest.mark.parametrize("lr", [engine.tensor(0.5), np.array(0.5), np.float32(0.5)])
+def test_a_learning_rate_may_be_any_number_and_change(lr):
+    p = nn.Parameter(np.zeros(3, np.float64))
+    optimizer = nn.optim.SGD([p], lr=lr)
+    p.grad = np.ones(3)
+    optimizer.step()
+    assert p.data.tolist() == [-0.5] * 3
+    optimizer.param_groups[0]["lr"] = lr * 0.5
+    optimizer.step()
+    assert p.data.tolist() == [-0.75] * 3
+
+
 def test_an_update_that_writes_into_the_parameter_is_noticed_by_older_graphs():
     class InPlace(nn.optim.Optimizer):
         def update(self, data, grad, state, group):

@@ -84,14 +84,12 @@ class Optimizer:
                 if grad is None:
                     continue
                 data = p._data
-                if type(grad) is ndarray:
-                    if (
-                        grad.strides != data.strides
-                        or grad.size != data.size  # and so, with the same strides, the same shape
-                        or grad.dtype is not data.dtype
-                    ):
-                        grad = _in_order(grad, p)
-                elif type(data) is ndarray:
+                if type(data) is ndarray and (
+                    type(grad) is not ndarray
+                    or grad.strides != data.strides
+                    or grad.shape != data.shape
+                    or grad.dtype is not data.dtype
+                ):
                     grad = _in_order(grad, p)
                 after = update(data, -grad if maximize else grad, state[p], group)
                 if type(after) is ndarray and after is not data:

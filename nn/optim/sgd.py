@@ -12,7 +12,7 @@ from engine.readings import Array
 from nn.optim.optimizer import Group, Number, Optimizer
 
 
-class _Factor(dict[Any, Array]):
+class _Rate(dict[Any, Array]):
     """A number and, by dtype, the same as an array without dimensions: NumPy multiplies by it in
     less time."""
 
@@ -24,8 +24,8 @@ class _Factor(dict[Any, Array]):
 
 
 @lru_cache(maxsize=16)
-def _downhill(lr: Any) -> _Factor:
-    return _Factor(-float(lr))
+def _downhill(lr: float) -> _Rate:
+    return _Rate(-lr)
 
 
 class SGD(Optimizer):
@@ -61,14 +61,13 @@ class SGD(Optimizer):
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
             raise ValueError("SGD: nesterov needs a momentum, and no dampening")
 
-    def update(self, data: Number, grad: Number, state: dict[str, Any], group: Group) -> Number:
+    def update(self, data: Any, grad: Any, state: dict[str, Any], group: Group) -> Any:
         if group["weight_decay"]:
             grad = grad + group["weight_decay"] * data
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
-        rate = _downhill(group["lr"])
-        value: Any = grad  # a float, or an array
-        step = value * (rate.number if type(value) is float else rate[value.dtype])
+        rate = _downhill(float(group["lr"]))
+        step = grad * (rate[grad.dtype] if isinstance(grad, np.ndarray) else rate.number)
         step += data
         return step
 
