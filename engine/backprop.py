@@ -16,9 +16,9 @@ from __future__ import annotations
 import math
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextvars import ContextVar
 from functools import partial
 from operator import attrgetter
+from threading import local
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -28,15 +28,17 @@ from engine import choosing, shape, structure
 from engine.node import Node, plain, recording, watching
 from engine.readings import silent
 
-# What backward() was last called on; a weak reference, for a graph lives as long as its user says.
-_last_root: ContextVar[Callable[[], Node | None]] = ContextVar("last_root", default=lambda: None)
+# What backward() was last called on in a thread, as `root`; a weak reference, for a graph lives as
+# long as its user says.
+_last = local()
 
 grad_of = attrgetter("grad")
 
 
 def last_root() -> Node | None:
-    """The root that `backward()` was last called on in this thread or task, if it is alive."""
-    return _last_root.get()()
+    """The root that `backward()` was last called on in this thread, if it is alive."""
+    root = getattr(_last, "root", None)
+    return root and root()
 
 
 def order(*roots: Node) -> list[Node]:
@@ -71,7 +73,7 @@ def order(*roots: Node) -> list[Node]:
 def backward(root: Node, gradient: Any) -> None:
     """Send `gradient` back from `root`: leaves add to their `.grad`, the others replace it."""
     _check(root, "backward")
-    _last_root.set(weakref.ref(root))
+    _last.root = weakref.ref(root)
     silent().run(root.send_back, gradient, watching.get())  # asked here: see `silent`
 
 
