@@ -122,6 +122,7 @@ class Rows:
 
 
 def smoothed(t: Any, s: float, size: int) -> Any:
+    """Targets t mixed with the uniform distribution over as many classes as `size`."""
     return (1.0 - s) * t + s / size if s else t
 
 

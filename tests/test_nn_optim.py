@@ -340,7 +340,9 @@ def test_a_gradient_that_is_a_view_of_another_shape_is_an_error():
         nn.optim.SGD([p], lr=0.1).step()
 
 
-@pytest.mark.parametrize("grad", [2, True, np.int64(2), np.float32(2.0), np.array(2.0)])
+@pytest.mark.parametrize(
+    "grad", [2, True, np.int64(2), np.float32(2.0), np.array(2.0), np.array(2)]
+)
 def test_the_gradient_of_a_value_may_be_set_to_any_number(grad):
     v = engine.Value(3.0)
     v.grad = grad

@@ -20,7 +20,8 @@ class _Rate(dict[Any, Array]):
         self.number = number
 
     def __missing__(self, dtype: Any) -> Array:
-        return self.setdefault(dtype, np.array(self.number, dtype))
+        # As whole numbers, which a gradient set by hand may be, most rates would be 0.
+        return self.setdefault(dtype, np.array(self.number, dtype if dtype.kind == "f" else None))
 
 
 @lru_cache(maxsize=16)
