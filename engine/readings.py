@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.remembered import Remembered
+
 Array = np.ndarray[Any, Any]
 Dims = tuple[int, ...]
 
@@ -32,18 +34,6 @@ _SILENT.run(np.seterr, all="ignore")
 silent = _SILENT.copy
 
 _erf = np.frompyfunc(math.erf, 1, 1)
-
-
-class _Ones(dict[int, Array]):
-    """Vectors of ones by their length: the last sixteen at most, then it begins anew."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-
-    def __missing__(self, length: int) -> Array:
-        if len(self) == 16:
-            self.clear()
-        return self.setdefault(length, np.ones(length, self.dtype))
 
 
 # x.sum, x.max and x.min without the functions of Python's that are around them.
@@ -174,7 +164,7 @@ class Arrays:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self.dtype, self.number = dtype, dtype.type
-        self._ones = _Ones(dtype)
+        self._ones: Remembered[int, Array] = Remembered(lambda n: np.ones(n, dtype), size=16)
 
     def erf(self, x: Array) -> Array:
         return np.asarray(_erf(x)).astype(self.number)  # NumPy has none

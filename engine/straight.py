@@ -120,7 +120,7 @@ def operation_text(rule: Rule) -> str:
 # --- its way back -------------------------------------------------------------------------------
 
 _SENDING = """\
-def send(node, this, waiting):
+def send(node, waiting):
     upstream = node.grad{parameters}
     {nodes} = node.operands
     m, y, {arrays} = node.arrays"""
@@ -140,10 +140,10 @@ _EDGE = """
     if {n}.rule is None:
         if {n}.grad is not None:
             g = asarray({n}.grad + g)
-{copy}    elif {n}.met_in is this:
+{copy}    elif {n}.met_in is waiting:
         g = asarray({n}.grad + g)
     else:
-        {n}.met_in = this
+        {n}.met_in = waiting
         push(waiting, ({n}.serial, {n}))
     {n}.grad = g"""
 
@@ -151,12 +151,13 @@ _EDGE = """
 def sending_text(rule: Rule, places: Sequence[int]) -> str:
     """The text of the function that sends a node's gradient to the operands at `places`.
 
-    What an operand gets first in `this` pass replaces its gradient, that of a leaf excepted. An
-    operand that is not a leaf then waits to send in its turn.
+    What an operand gets first in a pass replaces its gradient, that of a leaf excepted. An operand
+    that is not a leaf is then among those `waiting` to send, a list which each pass has its own of:
+    so it also tells in which pass a node was met.
 
     >>> from engine import ops
     >>> print(sending_text(ops.mul, [1]))
-    def send(node, this, waiting):
+    def send(node, waiting):
         upstream = node.grad
         n0, n1, = node.operands
         m, y, x0, x1 = node.arrays
@@ -168,10 +169,10 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
         if n1.rule is None:
             if n1.grad is not None:
                 g = asarray(n1.grad + g)
-        elif n1.met_in is this:
+        elif n1.met_in is waiting:
             g = asarray(n1.grad + g)
         else:
-            n1.met_in = this
+            n1.met_in = waiting
             push(waiting, (n1.serial, n1))
         n1.grad = g
     """

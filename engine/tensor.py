@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
@@ -18,6 +17,7 @@ from engine.dtypes import get_default_dtype
 from engine.forward import explained, forward, prepared
 from engine.node import Node, plain, recording, watching
 from engine.readings import ARRAYS, FLOATING, Array, Arrays
+from engine.remembered import Remembered
 from engine.rule import Elementwise, Rule
 from engine.source import Method, function
 
@@ -31,8 +31,7 @@ _NOTHING: dict[str, Any] = {}
 # --- operations, written out --------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def operation(rule: Rule) -> Callable[..., Any]:
+def _operation(rule: Rule) -> Callable[..., Any]:
     """The rule as a function of Tensors; a last argument is its parameters, if it has any.
 
     Operands and parameters are taken as they come. Who calls a rule by its name, `relu(x)`, has
@@ -51,32 +50,31 @@ def operation(rule: Rule) -> Callable[..., Any]:
         "ndarray": np.ndarray,
         "new": _new,
         "rule": rule,
-        "sends": _Sends(rule),
+        "sends": Remembered(lambda which: _SENDS[rule, _places(which)], size=4096),
         "serial": _serial,
     }
     return function(straight.operation_text(rule), rule.name, names)
 
 
-class _Sends(dict[int, Callable[..., None]]):
-    """The functions that send a gradient to some of the operands, written when first used. The
-    key has a bit for each place: 5 for the first operand and the third."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-
-    def __missing__(self, which: int) -> Callable[..., None]:
-        places = tuple(i for i in range(which.bit_length()) if which >> i & 1)
-        return self.setdefault(which, sending(self.rule, places))
+operation = Remembered(_operation, size=4096).__getitem__
 
 
-@lru_cache(maxsize=4096)
-def sending(rule: Rule, places: tuple[int, ...]) -> Callable[..., None]:
+def _places(which: int) -> tuple[int, ...]:
+    """The places whose bits are set: 0 and 2 for 5."""
+    return tuple(i for i in range(which.bit_length()) if which >> i & 1)
+
+
+def _sending(key: tuple[Rule, tuple[int, ...]]) -> Callable[..., None]:
     """The function that adds a node's contributions to the `.grad` of its operands at `places`."""
+    rule, places = key
     names = {"asarray": np.asarray, "ndarray": np.ndarray, "push": heappush}
     names |= {"vjp": rule.vjp} if rule.variadic else {f"vjp{i}": rule.vjp(i) for i in places}
     send = function(straight.sending_text(rule, places), f"{rule.name}, send", names)
     send.places = places  # type: ignore[attr-defined]
     return send
+
+
+_SENDS = Remembered(_sending, size=4096)
 
 
 def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
@@ -110,7 +108,7 @@ def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]
     node.serial = _serial()  # after the casts: they are older than who uses them
     node.met_in = None
     node.arrays = (ARRAYS[dtype], y, *inputs)
-    node.send = sending(rule, tuple(i for i, _ in edges))
+    node.send = _SENDS[rule, tuple(i for i, _ in edges)]
     node.arguments = parameters
     node._requires_grad = True
     if recorded is not True:
@@ -155,7 +153,8 @@ class Tensor(ArrayLike):
     # gradient never depends on what happened to `.data` since. `operands` are the nodes and plain
     # data that the inputs came from. `send` sends the gradient to those that require one
     # (`send.places`). `serial` is lower the newer a node is, and says whose turn it is; `met_in` is
-    # the last backward pass that gave it a gradient. A leaf has neither, for it never waits.
+    # the list of those waiting in the last backward pass that gave it a gradient. A leaf has
+    # neither, for it never waits.
     __slots__ = (
         "__weakref__",
         "_data",
@@ -178,7 +177,7 @@ class Tensor(ArrayLike):
     operands: tuple[Any, ...]
     arrays: tuple[Any, ...]
     serial: int
-    met_in: object
+    met_in: list[tuple[int, Tensor]] | None
     send: Any
 
     def __init__(
@@ -254,23 +253,25 @@ class Tensor(ArrayLike):
         if self.rule is None:
             self._collect(gradient)
             return
-        # Newest first: when it is a node's turn, all who use it have sent to it.
-        this = object()
         waiting: list[tuple[int, Tensor]] = []
-        if watch is None:
+        try:
+            if watch is None:
+                # Newest first: when it is a node's turn, all who use it have sent to it.
+                self.grad = gradient
+                node = self
+                while True:
+                    node.send(node, waiting)
+                    if not waiting:
+                        return
+                    _, node = heappop(waiting)
+            nodes: list[Any] = backprop.order(self)
+            for each in nodes:  # the gradients of the pass before are not what is watched
+                each.grad = None
             self.grad = gradient
-            node = self
-            while True:
-                node.send(node, this, waiting)
-                if not waiting:
-                    return
-                _, node = heappop(waiting)
-        nodes: list[Any] = backprop.order(self)
-        for each in nodes:  # the gradients of the pass before are not what is watched
-            each.grad = None
-        self.grad = gradient
-        for each in watch.following(nodes, backprop.grad_of):
-            each.send(each, this, waiting)
+            for each in watch.following(nodes, backprop.grad_of):
+                each.send(each, waiting)
+        finally:
+            waiting.clear()  # nodes refer to it: what it holds would not be freed
 
     def _collect(self, gradient: Array) -> None:
         self.grad = gradient if self.grad is None else np.asarray(self.grad + gradient)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import lru_cache
 from math import isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from engine.backprop import backward, grad_of
 from engine.node import Node, plain, recording, watching
 from engine.numpy_protocol import array_function, array_ufunc
 from engine.readings import FLOAT64, FLOATS, Array
+from engine.remembered import Remembered
 from engine.rule import Elementwise, Rule
 from engine.source import Method, function
 from engine.writing import written_out
@@ -59,8 +59,7 @@ def _operand(x: Any) -> tuple[Any, float, bool]:
 # --- operations -------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def operation(rule: Elementwise) -> Callable[..., Value]:
+def _operation(rule: Elementwise) -> Callable[..., Value]:
     """The rule as a function of one or two Values, or of numbers among them."""
     if len(rule.inputs) > 2:
         raise TypeError(f"{rule.name}: an operation of Values has one or two operands")
@@ -80,6 +79,9 @@ def operation(rule: Elementwise) -> Callable[..., Value]:
     return function(written_out(rule), rule.name, names)
 
 
+operation = Remembered(_operation, size=4096).__getitem__
+
+
 def _reread(rule: Elementwise, *xs: float) -> list[float]:
     """The result and its local derivatives with NumPy's floats, which never raise."""
     numbers = [np.float64(x) for x in xs]
@@ -96,9 +98,12 @@ def _constant(rule: Elementwise, operands: Sequence[Any], xs: Sequence[float], y
     return node
 
 
-@lru_cache(maxsize=4096)
-def _bound(rule: Elementwise, parameters: tuple[tuple[str, Any], ...]) -> Elementwise:
+def _bound(key: tuple[Elementwise, tuple[tuple[str, Any], ...]]) -> Elementwise:
+    rule, parameters = key
     return rule.bind(dict(parameters))
+
+
+_BOUND = Remembered(_bound, size=4096)
 
 
 def _method(rule: Elementwise) -> Method:
@@ -166,7 +171,7 @@ class Value(Node):
             )
         if parameters:
             try:
-                rule = _bound(rule, tuple(parameters.items()))
+                rule = _BOUND[rule, tuple(parameters.items())]
             except TypeError:  # what is not hashable is no number
                 raise TypeError(
                     f"{rule.name} of a Value: {', '.join(parameters)} must be plain numbers or "

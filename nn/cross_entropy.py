@@ -128,6 +128,8 @@ def _check_classes(name: str, shape: tuple[int, ...], target: Array, weight: Arr
 
 # --- the functions ------------------------------------------------------------------------------
 
+_of_classes = operation(cross_entropy_of_classes)  # the rule itself would check once more
+
 
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
@@ -220,9 +222,8 @@ def cross_entropy(
         _check_classes("cross_entropy", x.shape, t, weight)
         input = _rows_of(input)
     parameters = {"rows": Rows(weight, ignore_index, label_smoothing), "reduction": reduction}
-    # As cross_entropy_of_classes(..., **parameters), which would check them once more.
     classes = target if isinstance(target, Tensor) else t
-    return operation(cross_entropy_of_classes)(input, classes, parameters)
+    return _of_classes(input, classes, parameters)
 
 
 def _of_distributions(

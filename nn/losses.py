@@ -8,7 +8,7 @@ cross-entropies of whole distributions are in `nn.cross_entropy`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -133,9 +133,9 @@ class Reduced(Structural):
         self.keeps_integers = rule.keeps_integers
 
 
-@cache  # its operation is written out once, too
-def _with_reduction(rule: Elementwise) -> Reduced:
-    return Reduced(rule)
+@cache
+def _with_reduction(rule: Elementwise) -> Callable[..., Any]:
+    return operation(Reduced(rule))
 
 
 def loss_of(
@@ -149,7 +149,7 @@ def loss_of(
     """The rule's number for each element, each times its weight, reduced."""
     if reduction in ("mean", "sum") and weight is None and isinstance(input, Tensor):
         parameters["reduction"] = reduction  # the usual, as one operation
-        return operation(_with_reduction(rule))(input, target, parameters)
+        return _with_reduction(rule)(input, target, parameters)
     return reduced(rule(input, target, **parameters), reduction, weight)
 
 

@@ -6,18 +6,18 @@ they get no gradient: a tape can be given others.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from engine.node import Node
 from engine.readings import Array, silent
+from engine.remembered import Remembered
 from engine.rule import Structural
 from nn.losses import check_reduction
 
 CLASSES = np.dtype(np.int64)
-_numbers_to = lru_cache(maxsize=16)(np.arange)
+_NUMBERS: Remembered[int, Array] = Remembered(np.arange, size=16)
 
 
 def _elements(classes: Array, rows: Array, size: int) -> Array:
@@ -52,7 +52,7 @@ class Rows:
         if classes.dtype is not CLASSES:
             classes = classes.astype(CLASSES)
         self.number, size = len(classes), x.shape[1]
-        self.rows = _numbers_to(self.number)
+        self.rows = _NUMBERS[self.number]
         if 0 <= self.ignore_index < size:
             classes = self._leave_out(classes, x)
         try:
@@ -163,7 +163,7 @@ def _slope_of_classes(
         plain_rows = rows.weights is None and not rows.label_smoothing
         if plain_rows and not isinstance(share, Node):  # p − t, but t is 0 almost everywhere
             slope = e * (share / sums)
-            slope.put(rows.elements, slope.take(rows.elements) - share)
+            slope.reshape(-1)[rows.elements] -= share
             return slope.T
         p = e / sums
     t = rows.distributions()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import Tensor
+from engine.rule import Rule
 from engine.tensor import operation
 from nn import functional as F
 from nn.module import Module, Parameter
@@ -31,6 +32,8 @@ class _Activation(Module):
 
 
 class _WithoutSettings(_Activation):
+    function: Rule
+
     def __init__(self) -> None:
         super().__init__()
 
@@ -41,67 +44,67 @@ class _WithoutSettings(_Activation):
 class ReLU(_WithoutSettings):
     """max(0, x); its slope at 0 is 0."""
 
-    function = staticmethod(F.relu)
+    function = F.relu
 
 
 class ReLU6(_WithoutSettings):
     """min(max(0, x), 6)."""
 
-    function = staticmethod(F.relu6)
+    function = F.relu6
 
 
 class Sigmoid(_WithoutSettings):
     """1 / (1 + e^−x): outputs in (0, 1)."""
 
-    function = staticmethod(F.sigmoid)
+    function = F.sigmoid
 
 
 class Tanh(_WithoutSettings):
     """tanh x: outputs in (−1, 1)."""
 
-    function = staticmethod(F.tanh)
+    function = F.tanh
 
 
 class LogSigmoid(_WithoutSettings):
     """log(1 / (1 + e^−x)), stable for large −x."""
 
-    function = staticmethod(F.logsigmoid)
+    function = F.logsigmoid
 
 
 class SELU(_WithoutSettings):
     """ELU with the scales that keep mean 0 and variance 1; Klambauer et al. (2017)."""
 
-    function = staticmethod(F.selu)
+    function = F.selu
 
 
 class SiLU(_WithoutSettings):
     """x · sigmoid(x), also called Swish; Ramachandran et al. (2017)."""
 
-    function = staticmethod(F.silu)
+    function = F.silu
 
 
 class Mish(_WithoutSettings):
     """x · tanh(softplus(x)); Misra (2019)."""
 
-    function = staticmethod(F.mish)
+    function = F.mish
 
 
 class Softsign(_WithoutSettings):
     """x / (1 + |x|)."""
 
-    function = staticmethod(F.softsign)
+    function = F.softsign
 
 
 class Hardsigmoid(_WithoutSettings):
     """Three lines instead of a sigmoid: 0, x/6 + ½, 1."""
 
-    function = staticmethod(F.hardsigmoid)
+    function = F.hardsigmoid
 
 
 class Hardswish(_WithoutSettings):
     """x · hardsigmoid(x); Howard et al. (2019)."""
 
-    function = staticmethod(F.hardswish)
+    function = F.hardswish
 
 
 class LeakyReLU(_Activation):

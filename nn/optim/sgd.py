@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from engine.readings import Array
+from engine.remembered import Remembered
 from nn.optim.optimizer import Group, Number, Optimizer
 
 
-class _Rate(dict[Any, Array]):
-    """A number and, by dtype, the same as an array without dimensions: NumPy multiplies by it in
-    less time."""
-
-    def __init__(self, number: float) -> None:
-        self.number = number
-
-    def __missing__(self, dtype: Any) -> Array:
-        # As whole numbers, which a gradient set by hand may be, most rates would be 0.
-        return self.setdefault(dtype, np.array(self.number, dtype if dtype.kind == "f" else None))
+def _downhill(key: tuple[float, Any]) -> Array:
+    """−lr as an array without dimensions: NumPy multiplies by it in less time."""
+    lr, dtype = key
+    # As whole numbers, which a gradient set by hand may be, most rates would be 0.
+    return np.array(-lr, dtype if dtype.kind == "f" else None)
 
 
-@lru_cache(maxsize=16)
-def _downhill(lr: float) -> _Rate:
-    return _Rate(-lr)
+_DOWNHILL = Remembered(_downhill, size=16)
 
 
 class SGD(Optimizer):
@@ -67,8 +60,9 @@ class SGD(Optimizer):
             grad = grad + group["weight_decay"] * data
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
-        rate = _downhill(float(group["lr"]))
-        step = grad * (rate[grad.dtype] if isinstance(grad, np.ndarray) else rate.number)
+        if type(data) is float:
+            return data - float(group["lr"]) * grad
+        step = grad * _DOWNHILL[float(group["lr"]), grad.dtype]
         step += data
         return step
 

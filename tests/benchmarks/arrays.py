@@ -97,6 +97,23 @@ def by_hand(case: Case) -> Step:
     return step
 
 
+def products(case: Case) -> Callable[[], None]:
+    """The matrix products of a step alone: what it cannot do without."""
+    x, _ = case.data()
+    layers = [w for w, _ in case.weights()]
+    outputs = [np.ones((case.batch, m), case.dtype) for m in case.sizes[1:]]
+
+    def step() -> None:
+        for w, a in zip(layers, [x, *outputs], strict=False):
+            a @ w
+        for w, a, g in zip(layers, [x, *outputs], outputs, strict=False):
+            a.T @ g
+            if a is not x:
+                g @ w.T
+
+    return step
+
+
 def _ours(case: Case) -> tuple[Any, Callable[[], Any]]:
     import engine
     import nn
@@ -254,7 +271,7 @@ def _installed(name: str) -> bool:
     return name in OURS or importlib.util.find_spec(OTHERS[name].__name__) is not None
 
 
-def measure(number: int, seconds_each: float) -> dict[str, list[float]]:
+def measure(number: int, seconds_each: float) -> dict[str, dict[str, list[float]]]:
     """Five runs of every implementation that is there, after a look whether all do the same."""
     case = CASES[number]
     makers = {n: make for n, make in {**OURS, **OTHERS}.items() if _installed(n)}
@@ -263,14 +280,20 @@ def measure(number: int, seconds_each: float) -> dict[str, list[float]]:
     for name, values in losses.items():
         tolerance = 1e-9 if case.dtype == "float64" else 1e-3
         np.testing.assert_allclose(values, losses["NumPy by hand"], tolerance, err_msg=name)
-    return interleaved(steps, seconds_each)
+    first = {"NumPy by hand": steps["NumPy by hand"], "its matrix products": products(case)}
+    return interleaved({**first, **steps}, seconds_each)
 
 
 def report(seconds_each: float) -> str:
-    """The table: rows are implementations, columns the four sizes."""
+    """The tables: rows are implementations, columns the four sizes."""
     columns = [
         in_a_process_of_its_own(__name__, str(i), str(seconds_each)) for i in range(len(CASES))
     ]
+    settled, in_turns = ([runs[kind] for runs in columns] for kind in ("without", "with"))
+    return f"{_table(settled)}\n\nWith the first step of each turn:\n\n{_table(in_turns)}"
+
+
+def _table(columns: list[dict[str, list[float]]]) -> str:
     rows = []
     for name in columns[0]:
         if name != "NumPy by hand":

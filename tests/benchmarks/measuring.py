@@ -40,22 +40,29 @@ def seconds(action: Callable[[], Any], times: int = 1) -> float:
 
 def interleaved(
     actions: Mapping[str, Callable[[], Any]], seconds_each: float
-) -> dict[str, list[float]]:
+) -> dict[str, dict[str, list[float]]]:
     """The time of one call of each action, measured in five runs.
 
     In a run the actions take turns in short blocks, so that whatever else the machine does
-    meets them all; a run's time is the median of the blocks.
+    meets them all; a run's time is the median of the blocks. The first call of a block finds the
+    caches full of what the others left there: the times are once "without" it, as in a loop that
+    has the machine for itself, and once "with" it.
     """
     times = {name: max(1, int(0.004 / seconds(a, 3))) for name, a in actions.items()}
     blocks = max(3, int(seconds_each / RUNS / 0.004))
-    runs: dict[str, list[float]] = {name: [] for name in actions}
+    runs: dict[str, dict[str, list[float]]] = {
+        kind: {name: [] for name in actions} for kind in ("without", "with")
+    }
     for _ in range(RUNS):
-        measured: dict[str, list[float]] = {name: [] for name in actions}
+        measured: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
         for _ in range(blocks):
             for name, action in actions.items():
-                measured[name].append(seconds(action, times[name]))
-        for name, block_times in measured.items():
-            runs[name].append(statistics.median(block_times))
+                n, first = times[name], seconds(action)
+                rest = seconds(action, n)
+                measured[name].append((rest, (first + n * rest) / (n + 1)))
+        for name, pairs in measured.items():
+            for kind, block_times in zip(runs, zip(*pairs, strict=True), strict=True):
+                runs[kind][name].append(statistics.median(block_times))
     return runs
 
 

@@ -1,0 +1,28 @@
+"""What was made once, found again by what it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Remembered(dict[K, V]):
+    """`make(key)` by its key, made when it is first asked for. When there are `size` of them it
+    begins anew: unlike `functools.lru_cache` it need not note at each question who was asked for.
+
+    >>> squares = Remembered(lambda n: n * n, size=100)
+    >>> squares[12]
+    144
+    """
+
+    def __init__(self, make: Callable[[K], V], size: int) -> None:
+        self.make = make
+        self.size = size
+
+    def __missing__(self, key: K) -> V:
+        if len(self) >= self.size:
+            self.clear()
+        return self.setdefault(key, self.make(key))
