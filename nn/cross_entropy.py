@@ -92,10 +92,11 @@ kl_of_logs = elementwise(
 
 
 def _like(x: Any, input: Any) -> Any:
-    """A weight as plain data of the input's dtype: it gets no gradient."""
+    """A weight as plain data of the input's dtype: it gets no gradient. A copy, for the backward
+    pass needs the same numbers."""
     if x is None or not isinstance(input, Tensor):
         return plain(x)
-    return np.asarray(plain(x), input.dtype)
+    return np.array(plain(x), input.dtype)
 
 
 def _without_classes(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -85,10 +85,13 @@ class Rows:
         rows.look_at(x, target)
         return rows
 
-    def weighted(self, losses: Array) -> Any:
-        """The losses times the weights; what is left out is 0, even where its loss is infinite."""
-        counted = losses if self.counted is None else np.where(self.counted, losses, 0)
-        return counted * self.weights
+    def kept(self, losses: Array) -> Array:
+        """The losses, but 0 of a row that is left out, even where its loss is infinite."""
+        return losses if self.counted is None else np.where(self.counted, losses, 0)
+
+    def weighted(self, losses: Array) -> Array:
+        """The losses times what their rows count."""
+        return self.kept(losses) * self.weights
 
     def reduce(self, losses: Array, reduction: str) -> Any:
         """The losses reduced; their mean is Σ losses / Σ weights."""
@@ -143,7 +146,7 @@ def _entropy_of_classes(m: Any, x: Any, target: Any, *, rows: Rows, reduction: s
     log_sums = np.log(sums)
     if rows.label_smoothing:
         shares = silent().run(np.multiply, rows.distributions(), log_sums - below)  # 0 times inf
-        losses = shares.sum(axis=0)
+        losses = rows.kept(shares.sum(axis=0))
     else:
         losses = log_sums - below.take(rows.elements)
         if rows.weights is not None:

@@ -496,7 +496,25 @@ def test_what_is_left_out_counts_nothing_even_where_its_loss_is_infinite():
     assert math.isclose(loss.item(), math.log(math.exp(-1) + 1 + math.e))
     assert x.grad[0].tolist() == [0, 0, 0]
     assert math.isclose(F.nll_loss(x, engine.tensor([-100, 1])).item(), -1.0)
+    smoothed = F.cross_entropy(x, engine.tensor([-100, 1]), label_smoothing=0.5)
+    assert math.isclose(smoothed.item(), loss.item())  # logits 0, 1, 2: their mean is the class's
     assert math.isnan(F.cross_entropy(x, engine.tensor([-100, -100])).item())  # and no warning
+
+
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.nll_loss, F.binary_cross_entropy_with_logits])
+def test_the_gradient_is_of_the_weights_that_the_loss_was_computed_with(loss):
+    gradients = []
+    for change in (1.0, 5.0):
+        weight = np.array([1.0, 2.0])
+        x = Tensor(np.array([[0.5, -1.0], [2.0, 0.0]]), requires_grad=True)
+        if loss is F.binary_cross_entropy_with_logits:
+            y = loss(x, engine.tensor([[1.0, 0.0], [0.0, 1.0]]), pos_weight=weight)
+        else:
+            y = loss(x, engine.tensor([0, 1]), weight)
+        weight *= change
+        y.backward()
+        gradients.append(x.grad.tolist())
+    assert gradients[0] == gradients[1]
 
 
 def test_log_softmax_of_nothing_is_silent():
