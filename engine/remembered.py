@@ -13,9 +13,9 @@ class Remembered(dict[K, V]):
     """`make(key)` by its key, made when it is first asked for. When there are `size` of them it
     begins anew: unlike `functools.lru_cache` it need not note at each question who was asked for.
 
-    >>> squares = Remembered(lambda n: n * n, size=100)
-    >>> squares[12]
-    144
+    >>> squares = Remembered(lambda n: n * n, size=3)
+    >>> [squares[n] for n in (0, 1, 2, 3)], list(squares)
+    ([0, 1, 4, 9], [3])
     """
 
     def __init__(self, make: Callable[[K], V], size: int) -> None:
