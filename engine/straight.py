@@ -152,8 +152,8 @@ def sending_text(rule: Rule, places: Sequence[int]) -> str:
     """The text of the function that sends a node's gradient to the operands at `places`.
 
     What an operand gets first in a pass replaces its gradient, that of a leaf excepted. An operand
-    that is not a leaf is then among those `waiting` to send, a list which each pass has its own of:
-    so it also tells in which pass a node was met.
+    that is not a leaf then waits to send in its turn. `waiting` is a new list in each pass: that a
+    node was met in this one is marked by it.
 
     >>> from engine import ops
     >>> print(sending_text(ops.mul, [1]))

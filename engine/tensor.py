@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import count
 from operator import attrgetter
@@ -50,31 +51,35 @@ def _operation(rule: Rule) -> Callable[..., Any]:
         "ndarray": np.ndarray,
         "new": _new,
         "rule": rule,
-        "sends": Remembered(lambda which: _SENDS[rule, _places(which)], size=4096),
+        "sends": _Sends(rule),
         "serial": _serial,
     }
     return function(straight.operation_text(rule), rule.name, names)
 
 
-operation = Remembered(_operation, size=4096).__getitem__
+OPERATIONS = Remembered(_operation, size=4096)
 
 
-def _places(which: int) -> tuple[int, ...]:
-    """The places whose bits are set: 0 and 2 for 5."""
-    return tuple(i for i in range(which.bit_length()) if which >> i & 1)
+class _Sends(dict[int, Callable[..., None]]):
+    """The functions that send a gradient to some of the operands, written when first used. The
+    key has a bit for each place: 5 for the first operand and the third."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def __missing__(self, which: int) -> Callable[..., None]:
+        places = tuple(i for i in range(which.bit_length()) if which >> i & 1)
+        return self.setdefault(which, sending(self.rule, places))
 
 
-def _sending(key: tuple[Rule, tuple[int, ...]]) -> Callable[..., None]:
+@lru_cache(maxsize=4096)
+def sending(rule: Rule, places: tuple[int, ...]) -> Callable[..., None]:
     """The function that adds a node's contributions to the `.grad` of its operands at `places`."""
-    rule, places = key
     names = {"asarray": np.asarray, "ndarray": np.ndarray, "push": heappush}
     names |= {"vjp": rule.vjp} if rule.variadic else {f"vjp{i}": rule.vjp(i) for i in places}
     send = function(straight.sending_text(rule, places), f"{rule.name}, send", names)
     send.places = places  # type: ignore[attr-defined]
     return send
-
-
-_SENDS = Remembered(_sending, size=4096)
 
 
 def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]) -> Any:
@@ -108,7 +113,7 @@ def in_general(rule: Rule, operands: tuple[Any, ...], parameters: dict[str, Any]
     node.serial = _serial()  # after the casts: they are older than who uses them
     node.met_in = None
     node.arrays = (ARRAYS[dtype], y, *inputs)
-    node.send = _SENDS[rule, tuple(i for i, _ in edges)]
+    node.send = sending(rule, tuple(i for i, _ in edges))
     node.arguments = parameters
     node._requires_grad = True
     if recorded is not True:
@@ -129,11 +134,11 @@ def _with_casts(
 
 
 def _method(rule: Rule) -> Method:
-    return Method(lambda: operation(rule))
+    return Method(lambda: OPERATIONS[rule])
 
 
 def _reflected(rule: Rule) -> Callable[[Tensor, Any], Tensor]:
-    return lambda self, other: operation(rule)(other, self)
+    return lambda self, other: OPERATIONS[rule](other, self)
 
 
 class Tensor(ArrayLike):
@@ -208,8 +213,8 @@ class Tensor(ArrayLike):
         if rule.variadic:
             return in_general(rule, operands, parameters)
         if rule.keywords:
-            return operation(rule)(*operands, parameters)
-        return operation(rule)(*operands)
+            return OPERATIONS[rule](*operands, parameters)
+        return OPERATIONS[rule](*operands)
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -271,7 +276,7 @@ class Tensor(ArrayLike):
             for each in watch.following(nodes, backprop.grad_of):
                 each.send(each, waiting)
         finally:
-            waiting.clear()  # nodes refer to it: what it holds would not be freed
+            waiting.clear()  # after an error, or if watched: its nodes hold it, as it holds them
 
     def _collect(self, gradient: Array) -> None:
         self.grad = gradient if self.grad is None else np.asarray(self.grad + gradient)

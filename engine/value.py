@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from math import isnan
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,7 @@ def _operation(rule: Elementwise) -> Callable[..., Value]:
     return function(written_out(rule), rule.name, names)
 
 
-operation = Remembered(_operation, size=4096).__getitem__
+OPERATIONS = Remembered(_operation, size=4096)
 
 
 def _reread(rule: Elementwise, *xs: float) -> list[float]:
@@ -98,20 +99,17 @@ def _constant(rule: Elementwise, operands: Sequence[Any], xs: Sequence[float], y
     return node
 
 
-def _bound(key: tuple[Elementwise, tuple[tuple[str, Any], ...]]) -> Elementwise:
-    rule, parameters = key
+@lru_cache(maxsize=4096)
+def _bound(rule: Elementwise, parameters: tuple[tuple[str, Any], ...]) -> Elementwise:
     return rule.bind(dict(parameters))
 
 
-_BOUND = Remembered(_bound, size=4096)
-
-
 def _method(rule: Elementwise) -> Method:
-    return Method(lambda: operation(rule))
+    return Method(lambda: OPERATIONS[rule])
 
 
 def _reflected(rule: Elementwise) -> Callable[[Value, Any], Value]:
-    return lambda self, other: operation(rule)(other, self)
+    return lambda self, other: OPERATIONS[rule](other, self)
 
 
 class Value(Node):
@@ -171,13 +169,13 @@ class Value(Node):
             )
         if parameters:
             try:
-                rule = _BOUND[rule, tuple(parameters.items())]
+                rule = _bound(rule, tuple(parameters.items()))
             except TypeError:  # what is not hashable is no number
                 raise TypeError(
                     f"{rule.name} of a Value: {', '.join(parameters)} must be plain numbers or "
                     "booleans, not arrays or lists"
                 ) from None
-        return operation(rule)(*operands)
+        return OPERATIONS[rule](*operands)
 
     # --- the graph ----------------------------------------------------------------------------
 
@@ -285,7 +283,8 @@ class Value(Node):
 
     def differentiable(self) -> tuple[Any, ...]:
         pairs = ((self.a, self.da), (self.b, self.db))[: len(self.parents)]
-        return tuple(plain(x) if local is None else x for x, local in pairs)
+        # NumPy floats, as rules divide by them: 1 / 0 is inf
+        return tuple(np.float64(plain(x)) if local is None else x for x, local in pairs)
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -311,7 +310,7 @@ class Value(Node):
         assert self.rule is not None
         token = recording.set(True)
         try:
-            return operation(self.rule)(*operands)
+            return OPERATIONS[self.rule](*operands)
         finally:
             recording.reset(token)
 

@@ -15,13 +15,13 @@ from math import isfinite
 from engine.formula import Expression, read
 from engine.rule import Elementwise
 
-_HEAD = """\
-def operation({nodes}):
-    usual = {values}
-    if usual:
-        {data}
+_HEAD = "def operation({nodes}):"
+_OPERAND = """
+    if type({i}) is Value:
+        x_{i} = {i}._data
+        active_{i} = True
     else:
-        {operands}"""
+        {i}, x_{i}, active_{i} = operand({i})"""
 _NUMBERS = """
     {computations}"""
 _NUMBERS_BY_CALLS = """
@@ -32,9 +32,8 @@ _NUMBERS_BY_CALLS = """
     if {not_floats}:
         y, {derivatives} = reread(rule, {numbers})"""
 _NODE = """
-    if not usual:{constants}
     recorded = is_recording()
-    if not recorded or not (usual or {active}):
+    if not recorded or not ({active}):
         return constant(rule, ({nodes},), ({numbers},), y)
     node = new(Value)
     node._data = y
@@ -42,41 +41,35 @@ _NODE = """
     node.rule = rule
     node.a = a
     node.b = {b}
-    node.da = d_a
+    node.da = d_a if active_a else None
     node.db = {db}
     node.label = ""
     if recorded is not True:
         recorded.made(node, rule, ({nodes},), ({numbers},))
     return node"""
-_CONSTANT = """
-        if not active_{i}:
-            d_{i} = None"""
 
 
 def written_out(rule: Elementwise) -> str:
-    """The text of the function. Usually all operands are Values: then none is asked whether it
-    gets a gradient.
+    """The text of the function.
 
     >>> from engine import ops
     >>> print(written_out(ops.mul))
     def operation(a, b):
-        usual = type(a) is Value and type(b) is Value
-        if usual:
+        if type(a) is Value:
             x_a = a._data
-            x_b = b._data
+            active_a = True
         else:
             a, x_a, active_a = operand(a)
+        if type(b) is Value:
+            x_b = b._data
+            active_b = True
+        else:
             b, x_b, active_b = operand(b)
         y = (x_a * x_b)
         d_a = x_b
         d_b = x_a
-        if not usual:
-            if not active_a:
-                d_a = None
-            if not active_b:
-                d_b = None
         recorded = is_recording()
-        if not recorded or not (usual or active_a or active_b):
+        if not recorded or not (active_a or active_b):
             return constant(rule, (a, b,), (x_a, x_b,), y)
         node = new(Value)
         node._data = y
@@ -84,8 +77,8 @@ def written_out(rule: Elementwise) -> str:
         node.rule = rule
         node.a = a
         node.b = b
-        node.da = d_a
-        node.db = d_b
+        node.da = d_a if active_a else None
+        node.db = d_b if active_b else None
         node.label = ""
         if recorded is not True:
             recorded.made(node, rule, (a, b,), (x_a, x_b,))
@@ -110,24 +103,23 @@ def written_out(rule: Elementwise) -> str:
         computed[f"d_{i}"] = _in_place(rule.formula(index, {}), names)
         calls[f"d_{i}"] = f"slopes[{index}](FLOATS, {numbers}, y)"
     called = [name for name, text in computed.items() if not text]
-    inner = "\n        "
+    indent = "\n        " if called else "\n    "
+    operands = [_OPERAND.format(i=i) for i in places]
     middle = _NUMBERS_BY_CALLS if called else _NUMBERS
-    return (_HEAD + middle + _NODE).format(
-        nodes=", ".join(places),
-        values=" and ".join(f"type({i}) is Value" for i in places),
-        data=inner.join(f"x_{i} = {i}._data" for i in places),
-        operands=inner.join(f"{i}, x_{i}, active_{i} = operand({i})" for i in places),
-        numbers=numbers,
-        derivatives=", ".join(f"d_{i}" for i in places),
-        computations=(inner if called else "\n    ").join(
-            f"{name} = {text or calls[name]}" for name, text in computed.items()
-        ),
-        refused=called[0] if called else "",
-        not_floats=" or ".join(f"type({name}) is not float" for name in called),
-        constants="".join(_CONSTANT.format(i=i) for i in places),
-        active=" or ".join(f"active_{i}" for i in places),
-        b="b" if "b" in places else "None",
-        db="d_b" if "b" in places else "None",
+    return (
+        _HEAD.format(nodes=", ".join(places))
+        + "".join(operands)
+        + (middle + _NODE).format(
+            nodes=", ".join(places),
+            numbers=numbers,
+            derivatives=", ".join(f"d_{i}" for i in places),
+            computations=indent.join(f"{n} = {text or calls[n]}" for n, text in computed.items()),
+            refused=called[0] if called else "",
+            not_floats=" or ".join(f"type({name}) is not float" for name in called),
+            active=" or ".join(f"active_{i}" for i in places),
+            b="b" if "b" in places else "None",
+            db="d_b if active_b else None" if "b" in places else "None",
+        )
     )
 
 

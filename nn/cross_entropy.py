@@ -16,7 +16,7 @@ from engine.node import plain
 from engine.readings import Array
 from engine.rule import elementwise
 from engine.shape import permute
-from engine.tensor import operation
+from engine.tensor import OPERATIONS
 from nn import values
 from nn.losses import check_shapes, loss_of, reduced
 from nn.rows import (
@@ -129,8 +129,6 @@ def _check_classes(name: str, shape: tuple[int, ...], target: Array, weight: Arr
 
 # --- the functions ------------------------------------------------------------------------------
 
-_of_classes = operation(cross_entropy_of_classes)  # the rule itself would check once more
-
 
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, *, reduction: str = "mean"
@@ -224,7 +222,8 @@ def cross_entropy(
         input = _rows_of(input)
     parameters = {"rows": Rows(weight, ignore_index, label_smoothing), "reduction": reduction}
     classes = target if isinstance(target, Tensor) else t
-    return _of_classes(input, classes, parameters)
+    # Not cross_entropy_of_classes(..., **parameters), which would check all of it once more.
+    return OPERATIONS[cross_entropy_of_classes](input, classes, parameters)
 
 
 def _of_distributions(

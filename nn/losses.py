@@ -17,7 +17,7 @@ import numpy as np
 from engine import Tensor
 from engine.rule import Elementwise, Structural, elementwise
 from engine.source import function
-from engine.tensor import operation
+from engine.tensor import OPERATIONS
 
 # --- the rules ----------------------------------------------------------------------------------
 
@@ -133,9 +133,9 @@ class Reduced(Structural):
         self.keeps_integers = rule.keeps_integers
 
 
-@cache
+@cache  # each rule of this file has one
 def _with_reduction(rule: Elementwise) -> Callable[..., Any]:
-    return operation(Reduced(rule))
+    return OPERATIONS[Reduced(rule)]
 
 
 def loss_of(

@@ -166,7 +166,7 @@ def _slope_of_classes(
         plain_rows = rows.weights is None and not rows.label_smoothing
         if plain_rows and not isinstance(share, Node):  # p − t, but t is 0 almost everywhere
             slope = e * (share / sums)
-            slope.reshape(-1)[rows.elements] -= share
+            slope.reshape(-1)[rows.elements] -= share  # a view, for slope is in C order, as e is
             return slope.T
         p = e / sums
     t = rows.distributions()

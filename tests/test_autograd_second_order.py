@@ -101,3 +101,13 @@ def test_the_branch_not_taken_does_not_leak(leaf: Any) -> None:
     (curvature,) = engine.grad(slope, x)
     assert float(slope) == 0.0
     assert float(curvature) == 2.0
+
+
+@pytest.mark.parametrize("leaf", [Value, lambda x: Tensor(x, requires_grad=True)])
+@pytest.mark.parametrize("x", [1.0, -1.0])
+def test_a_quotient_by_a_plain_zero_has_an_infinite_slope(leaf: Any, x: float) -> None:
+    x = leaf(x)
+    with np.errstate(divide="ignore"):
+        y = x / 0.0
+    (slope,) = engine.grad(y, x, create_graph=True)
+    assert float(slope) == math.inf

@@ -130,6 +130,19 @@ def test_the_graph_lives_as_long_as_its_root(make):
     assert there() is None
 
 
+def test_a_backward_pass_that_fails_leaves_nothing_for_the_collector():
+    gc.collect()
+    x = Tensor([1.0], requires_grad=True)
+    y = (x.tanh() + x * x).sum()
+    x.data += 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        y.backward()  # x * x cannot send, and the tanh still waits
+    there = weakref.ref(y)
+    del y
+    assert there() is None
+    assert gc.collect() == 0
+
+
 def test_a_replayed_graph_is_freed_with_its_tape():
     from engine import Tape
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import Tensor
 from engine.rule import Rule
-from engine.tensor import operation
+from engine.tensor import OPERATIONS
 from nn import functional as F
 from nn.module import Module, Parameter
 
@@ -38,7 +38,7 @@ class _WithoutSettings(_Activation):
         super().__init__()
 
     def forward(self, input: Tensor) -> Tensor:
-        return operation(self.function)(input)
+        return OPERATIONS[self.function](input)
 
 
 class ReLU(_WithoutSettings):
@@ -110,7 +110,7 @@ class Hardswish(_WithoutSettings):
 class LeakyReLU(_Activation):
     """x where x > 0, else negative_slope · x: a unit that is off still learns."""
 
-    function = staticmethod(F.leaky_relu)
+    function = F.leaky_relu
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         super().__init__(negative_slope=negative_slope)
@@ -119,7 +119,7 @@ class LeakyReLU(_Activation):
 class ELU(_Activation):
     """x where x > 0, else α(eˣ − 1); Clevert et al. (2016)."""
 
-    function = staticmethod(F.elu)
+    function = F.elu
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(alpha=alpha)
@@ -128,7 +128,7 @@ class ELU(_Activation):
 class CELU(_Activation):
     """max(0, x) + min(0, α(e^(x/α) − 1)); Barron (2017)."""
 
-    function = staticmethod(F.celu)
+    function = F.celu
 
     def __init__(self, alpha: float = 1.0) -> None:
         super().__init__(alpha=alpha)
@@ -146,7 +146,7 @@ class GELU(_Activation):
 class Softplus(_Activation):
     """log(1 + e^(βx)) / β, a smooth ReLU; x itself where βx > threshold."""
 
-    function = staticmethod(F.softplus)
+    function = F.softplus
 
     def __init__(self, beta: float = 1.0, threshold: float = 20.0) -> None:
         super().__init__(beta=beta, threshold=threshold)
@@ -155,7 +155,7 @@ class Softplus(_Activation):
 class Hardtanh(_Activation):
     """x, but at least min_val and at most max_val."""
 
-    function = staticmethod(F.hardtanh)
+    function = F.hardtanh
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0) -> None:
         super().__init__(min_val=min_val, max_val=max_val)

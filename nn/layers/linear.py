@@ -9,12 +9,12 @@ import numpy as np
 
 from engine import Tensor, get_default_dtype
 from engine.contraction import linear_with_bias
-from engine.tensor import operation
+from engine.tensor import OPERATIONS
 from nn import functional as F
 from nn import init
 from nn.module import Module, Parameter
 
-_linear = operation(linear_with_bias)  # F.linear checks first what a layer knows to fit
+_linear = OPERATIONS[linear_with_bias]  # F.linear checks first what a layer knows to fit
 
 
 def empty(*shape: int, dtype: Any = None) -> Parameter:

@@ -60,7 +60,7 @@ class SGD(Optimizer):
             grad = grad + group["weight_decay"] * data
         if group["momentum"]:
             grad = self._with_momentum(grad, state, group)
-        if type(data) is float:
+        if type(data) is float:  # a Value's, whose gradient may be any number
             return data - float(group["lr"]) * grad
         step = grad * _DOWNHILL[float(group["lr"]), grad.dtype]
         step += data

@@ -289,7 +289,7 @@ def report(seconds_each: float) -> str:
     columns = [
         in_a_process_of_its_own(__name__, str(i), str(seconds_each)) for i in range(len(CASES))
     ]
-    settled, in_turns = ([runs[kind] for runs in columns] for kind in ("without", "with"))
+    settled, in_turns = ([runs[kind] for runs in columns] for kind in ("settled", "in turns"))
     return f"{_table(settled)}\n\nWith the first step of each turn:\n\n{_table(in_turns)}"
 
 

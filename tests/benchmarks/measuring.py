@@ -45,13 +45,13 @@ def interleaved(
 
     In a run the actions take turns in short blocks, so that whatever else the machine does
     meets them all; a run's time is the median of the blocks. The first call of a block finds the
-    caches full of what the others left there: the times are once "without" it, as in a loop that
-    has the machine for itself, and once "with" it.
+    caches full of what the others left there. The times are "settled" without it, as in a loop of
+    one's own, and "in turns" with it.
     """
     times = {name: max(1, int(0.004 / seconds(a, 3))) for name, a in actions.items()}
     blocks = max(3, int(seconds_each / RUNS / 0.004))
     runs: dict[str, dict[str, list[float]]] = {
-        kind: {name: [] for name in actions} for kind in ("without", "with")
+        kind: {name: [] for name in actions} for kind in ("settled", "in turns")
     }
     for _ in range(RUNS):
         measured: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
