@@ -14,11 +14,11 @@ The product upstream · local itself stands in `engine.rule`, for arrays and nod
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from operator import attrgetter
-from threading import local
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from engine.readings import silent
 
 # What backward() was last called on in a thread, as `root`; a weak reference, for a graph lives as
 # long as its user says.
-_last = local()
+_last = threading.local()
 
 grad_of = attrgetter("grad")
 

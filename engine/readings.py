@@ -282,7 +282,7 @@ class Arrays:
         return np.where(upstream == 0, upstream, contribution)  # a zero of the same dtype
 
     def has_nan(self, x: Array) -> bool:
-        elements = x.ravel("K")  # in the order of memory: a view
+        elements = x.ravel("K")  # in the order of memory: a view, if nothing is skipped
         return math.isnan(elements.dot(elements))  # the sum of squares
 
     @staticmethod

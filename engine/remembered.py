@@ -12,7 +12,7 @@ V = TypeVar("V")
 class Remembered(dict[K, V]):
     """`make(key)` by its key, made when it is first asked for. When there are `size` of them it
     begins anew. For what every step asks for: `functools.lru_cache` also notes at each question
-    which key was asked for last, and takes twice the time.
+    which key was asked for last, which costs more than finding it.
 
     >>> squares = Remembered(lambda n: n * n, size=3)
     >>> [squares[n] for n in (0, 1, 2, 3)], list(squares)
